@@ -1,0 +1,55 @@
+//! A host's job: everything that one run wants of one host, as plain data.
+
+use crate::change::Change;
+use crate::check::Check;
+use crate::deadline::ConfirmPolicy;
+use crate::host::HostName;
+use crate::way::{Become, Way, WayKind};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What one run wants of one host. It says nothing of who carries it out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostJob {
+    /// The host.
+    pub host: HostName,
+    /// How it is reached: the final way, then `was` if there is one. Never empty.
+    pub ways: Vec<Way>,
+    /// How the agent becomes root.
+    pub r#become: Become,
+    /// The change set, in order.
+    pub changes: Vec<Change>,
+    /// What must hold afterwards.
+    pub checks: Vec<Check>,
+    /// The time limits.
+    pub confirm: ConfirmPolicy,
+    /// Handed to the user's commands as `$VAR_NAME`.
+    pub vars: BTreeMap<String, String>,
+}
+
+impl HostJob {
+    /// Returns the way that alone may confirm.
+    #[must_use]
+    pub fn final_way(&self) -> Option<&Way> {
+        self.ways.iter().find(|w| w.kind == WayKind::Final)
+    }
+}
+
+/// Who runs, and how: the same for all hosts of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// A ULID.
+    pub run: String,
+    /// The fleet's name: key of records and locks.
+    pub fleet: String,
+    /// `user@controller`, told to whoever finds the host locked.
+    pub owner: String,
+    /// What the run is for, one line; may be empty.
+    pub comment: String,
+    /// How many hosts are worked on at once.
+    pub parallel: usize,
+    /// How many connections are opened at once.
+    pub connect_parallel: usize,
+    /// Go on where no boot hook can be installed or the state would not survive a reboot.
+    pub volatile_guard: bool,
+}

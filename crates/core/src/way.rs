@@ -1,0 +1,80 @@
+//! The ways in: how a host is reached.
+
+use crate::host::HostName;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Whether an unknown host key may be learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownHosts {
+    /// The key must already be known (`StrictHostKeyChecking=yes`).
+    #[default]
+    Strict,
+    /// A key never seen is learnt, a changed one refused (`StrictHostKeyChecking=accept-new`).
+    AcceptNew,
+}
+
+/// Which of a host's ways in this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayKind {
+    /// How the host is reached once all is done. Only this one confirms.
+    Final,
+    /// How the host may still be reached (`was`). It never confirms.
+    Was,
+}
+
+/// One way in to a host. What is `None` is left to the user's own ssh configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Final, or the one of old.
+    pub kind: WayKind,
+    /// What is typed after `ssh`: `Host` blocks of the ssh configuration match this.
+    pub host: HostName,
+    /// `ssh -o HostName=`.
+    pub address: Option<String>,
+    /// `ssh -o Port=`.
+    pub port: Option<u16>,
+    /// `ssh -o User=`.
+    pub user: Option<String>,
+    /// `ssh -o IdentityFile=`.
+    pub identity_file: Option<PathBuf>,
+    /// `ssh -o ProxyJump=`.
+    pub proxy_jump: Option<String>,
+    /// A configuration file used instead of the user's own.
+    pub ssh_config: Option<PathBuf>,
+    /// What to do with a host key that isn't known.
+    pub known_hosts: KnownHosts,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+}
+
+/// How the agent becomes root on the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Become {
+    /// uid 0: nothing; else `sudo -n`, then `doas -n`.
+    #[default]
+    Auto,
+    /// Stay who we are.
+    None,
+    /// `sudo -n`.
+    Sudo,
+    /// `doas -n`.
+    Doas,
+}
+
+impl Become {
+    /// Returns the word that the fleet file and the agent use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::Sudo => "sudo",
+            Self::Doas => "doas",
+        }
+    }
+}

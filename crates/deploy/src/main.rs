@@ -1,0 +1,2 @@
+//! The `deploy` command.
+fn main() {}
