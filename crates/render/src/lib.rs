@@ -8,12 +8,16 @@
 //! host can drive the terminal of the person who deploys to it.
 
 mod board;
+mod columns;
+pub mod doctor;
 mod json;
 mod lines;
 mod names;
 mod palette;
+pub mod plan;
 mod progress;
 mod quantity;
+pub mod status;
 mod subscriber;
 mod summary;
 mod told;

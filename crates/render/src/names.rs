@@ -14,6 +14,28 @@ pub(crate) fn joined<S: AsRef<str>>(names: &[S], most: usize) -> String {
     }
 }
 
+/// Joins names and breaks the line before a name that would pass `width` columns; 0 never breaks.
+pub(crate) fn wrapped<S: AsRef<str>>(names: &[S], most: usize, width: usize, indent: &str) -> String {
+    let joined = joined(names, most);
+    if width == 0 {
+        return joined;
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for word in joined.split_inclusive(", ") {
+        let needed = console::measure_text_width(word.trim_end());
+        if used > 0 && used + needed > width {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.push_str(indent);
+            used = indent.len();
+        }
+        out.push_str(word);
+        used += console::measure_text_width(word);
+    }
+    out
+}
+
 /// Replaces a host's own name by [`ANY_HOST`], so that texts which differ in nothing else are the same text.
 ///
 /// Only whole names count: `web1` inside `web10` or `web1.example.org` is another name.
@@ -56,6 +78,14 @@ mod tests {
     fn long_lists_end_in_a_number() {
         assert_eq!(joined(&["a", "b"], 2), "a, b");
         assert_eq!(joined(&["a", "b", "c"], 2), "a, b and 1 more");
+    }
+
+    #[test]
+    fn lines_break_between_names() {
+        let names = ["web1", "web2", "web3", "web4"];
+        assert_eq!(wrapped(&names, 9, 11, "  "), "web1, web2,\n  web3,\n  web4");
+        assert_eq!(wrapped(&names, 2, 0, "  "), "web1, web2 and 2 more");
+        assert_eq!(wrapped(&["longer-than-the-line"], 9, 5, ""), "longer-than-the-line");
     }
 
     #[test]

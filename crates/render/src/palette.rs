@@ -25,6 +25,11 @@ impl Palette {
         self.paint(&Style::new().red().bold(), text)
     }
 
+    /// A line that goes away in a diff.
+    pub(crate) fn removed(self, text: &str) -> String {
+        self.paint(&Style::new().red(), text)
+    }
+
     /// Something to look at.
     pub(crate) fn notable(self, text: &str) -> String {
         self.paint(&Style::new().yellow(), text)

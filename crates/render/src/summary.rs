@@ -11,7 +11,7 @@ use failure::{Failure, Failures};
 use hearsay::Hearsay;
 use snapback_core::event::Event;
 use snapback_core::outcome::HostResult;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 /// Collects a run and writes its summary when it is over: one line of counts, then warnings, then failures with
@@ -22,22 +22,24 @@ pub struct Summary {
     heard: Hearsay,
 }
 
-/// The results from good to worst: the order of the counts and of the failures.
-const BY_WEIGHT: [HostResult; 9] = [
-    HostResult::Confirmed,
-    HostResult::Unchanged,
-    HostResult::Skipped,
-    HostResult::NotReached,
-    HostResult::Unreachable,
-    HostResult::Refused,
-    HostResult::RolledBack,
-    HostResult::Unknown,
-    HostResult::RollbackFailed,
-];
-
 /// How many distinct warnings are shown, and how many names before each.
 const MOST_WARNINGS: usize = 10;
 const MOST_NAMES: usize = 10;
+
+/// From good to worst: the order of the counts and of the failures.
+fn weight(result: HostResult) -> u8 {
+    match result {
+        HostResult::Confirmed => 0,
+        HostResult::Unchanged => 1,
+        HostResult::Skipped => 2,
+        HostResult::NotReached => 3,
+        HostResult::Unreachable => 4,
+        HostResult::Refused => 5,
+        HostResult::RolledBack => 6,
+        HostResult::Unknown => 7,
+        HostResult::RollbackFailed => 8,
+    }
+}
 
 impl Summary {
     /// Returns a summary that is written to `out` at the end.
@@ -56,18 +58,18 @@ impl Summary {
     }
 
     fn counts(&self) -> String {
-        let mut of_result = HashMap::new();
+        let mut by_weight = BTreeMap::new();
         let mut unfinished = 0;
         for (_, told) in self.heard.in_file_order() {
             match told.result() {
-                Some(result) => *of_result.entry(result).or_insert(0) += 1,
+                Some(result) => by_weight.entry(weight(result)).or_insert((result, 0)).1 += 1,
                 None => unfinished += 1,
             }
         }
-        let counted = BY_WEIGHT.iter().filter_map(|result| of_result.get(result).map(|n| (*result, *n)));
-        let mut parts: Vec<_> = counted
-            .map(|(result, n)| self.palette.result(result, &format!("{} {}", grouped(n), result.word())))
-            .collect();
+        let part = |(result, n): &(HostResult, usize)| {
+            self.palette.result(*result, &format!("{} {}", grouped(*n), result.word()))
+        };
+        let mut parts: Vec<_> = by_weight.values().map(part).collect();
         if unfinished > 0 {
             parts.push(self.palette.bad(&format!("{} without a result", grouped(unfinished))));
         }

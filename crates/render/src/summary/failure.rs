@@ -1,7 +1,7 @@
 //! Failures: folded when they are the same, the worst last.
 
-use super::BY_WEIGHT;
 use super::hearsay::Told;
+use super::weight;
 use crate::names::{joined, without_name};
 use crate::palette::Palette;
 use crate::quantity::{count, grouped};
@@ -49,9 +49,9 @@ impl Failure {
         }
     }
 
-    fn weight(&self) -> usize {
-        let unheard = BY_WEIGHT.len();
-        self.result.map_or(unheard, |r| BY_WEIGHT.iter().position(|w| *w == r).unwrap_or(unheard))
+    /// A host of which nothing was heard may be in any state, so it weighs most.
+    fn weight(&self) -> u8 {
+        self.result.map_or(u8::MAX, weight)
     }
 
     fn word(&self) -> &'static str {

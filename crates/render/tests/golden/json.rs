@@ -42,6 +42,24 @@ fn a_hostile_text_is_escaped_and_still_the_same_text() {
 }
 
 #[test]
+fn the_page_of_the_output_names_every_event_and_field() {
+    let page = include_str!("../../../../docs/output.md");
+    for line in json(&hostile_events()).lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        let name = value["event"].as_str().unwrap();
+        let row = page.lines().find(|row| row.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("docs/output.md has no row for the event {name}"));
+        let shared = ["v", "at_ms", "run", "host", "event"];
+        for field in value.as_object().unwrap().keys().filter(|field| !shared.contains(&field.as_str())) {
+            assert!(
+                row.contains(&format!("`{field}`")),
+                "docs/output.md doesn't say what {field} of {name} is"
+            );
+        }
+    }
+}
+
+#[test]
 fn hosts_that_were_never_announced_are_still_told() {
     let mut events = three_endings();
     let Some(EventKind::RunFinished { hosts, .. }) = events.last_mut().map(|e| &mut e.kind) else {
