@@ -120,11 +120,12 @@ discarded:
 TABLE
 }
 
-# Opens a transaction for reading: sets ID, TX and its spec.
+# Opens a transaction: sets ID, TX, JOB and its spec.
 open_tx() {
 	case $1 in '' | */* | .*) return 1 ;; esac
 	ID=$1
 	TX=$STATE_DIR/tx/$ID
+	JOB=$TX/job
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

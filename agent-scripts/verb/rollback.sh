@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # Rolling back on somebody's word, and accepting a host that could not be rolled back whole.
 
-# rollback ID CAUSE: decides, wakes whoever undoes, and follows to the end. ID may be "current".
+# rollback ID FROM: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
+# "current". The cause is read from stdin, because a word on a command line can't be a sentence.
 verb_rollback() {
-	vr_id=$1
+	vr_id=$1 vr_from=$2
+	IFS= read -r vr_cause || vr_cause=
 	if [ "$1" = current ]; then
 		read_current || {
 			tell "untouched -- nothing is pending on this host"
@@ -12,22 +14,19 @@ verb_rollback() {
 		}
 		vr_id=$CURRENT
 	fi
-	shift
 	if ! open_tx "$vr_id"; then
 		tell "untouched -- this host knows of no transaction $vr_id"
 		tell end
 		return
 	fi
-	JOB=$TX/job
-	vr_from=$(wc -l <"$TX/journal" 2>/dev/null || echo 0)
 	if ! read_mark armed && ! read_mark 'done'; then
 		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
 		discard_quietly
 	elif ! read_mark 'done'; then
-		decide_rollback "${*:-asked for by hand}"
+		decide_rollback "${vr_cause:-asked for by hand}"
 		retry_undo
 	fi
-	follow_journal "$((vr_from))" 'done'
+	follow_journal "$vr_from" 'done'
 	tell end
 }
 

@@ -15,7 +15,12 @@ verb_supervise() {
 	read_identity
 	printf '%s\n' "$MY_IDENTITY" >"$TX/supervisor" && durable "$TX/supervisor" "$TX" || exit 1
 	wake "$TX/holder"
-	until supervise_once; do
+	while :; do
+		supervise_once
+		case $? in
+		0) break ;;
+		2) continue ;;
+		esac
 		read_now
 		if read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
@@ -24,7 +29,7 @@ verb_supervise() {
 	exit 0
 }
 
-# One look at the record; returns 0 when all is over.
+# One look at the record; returns 0 when all is over, 1 to look again later, 2 to look again now.
 supervise_once() {
 	if read_mark 'done'; then return 0; fi
 	read_decision
@@ -36,12 +41,12 @@ supervise_once() {
 	fi
 	if read_mark failed; then
 		decide_rollback "$MARK"
-		return 1
+		return 2
 	fi
 	read_now
 	if ! read_deadline; then
 		decide_rollback "the record of the arming is not of this boot"
-		return 1
+		return 2
 	fi
 	if [ "$NOW" -ge "$DEADLINE" ]; then
 		mark expired $((NOW - DEADLINE))
@@ -50,11 +55,11 @@ supervise_once() {
 		else
 			decide_rollback "apply did not end within $SPEC_apply_timeout s"
 		fi
-		return 1
+		return 2
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
 		decide_rollback "the session ended before apply began"
-		return 1
+		return 2
 	fi
 	supervise_ready
 	return 1

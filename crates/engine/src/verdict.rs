@@ -15,8 +15,6 @@ pub(crate) struct Verdict {
     locked: bool,
     late_ms: u64,
     broken: Vec<String>,
-    /// The cause came from trying to confirm; a later, better one replaces it.
-    provisional: bool,
 }
 
 /// The three things that a failure must say.
@@ -74,7 +72,9 @@ impl Verdict {
     pub(crate) fn refused(reason: &str, text: &str, pending: Option<&Pending>) -> Self {
         let hint = match reason {
             "stale_plan" => "run deploy again",
-            "no_boot_hook" | "volatile_state" => "pass --volatile-guard if a reboot inside the window is no worry",
+            "no_boot_hook" | "volatile_state" => {
+                "pass --volatile-guard if a reboot inside the window is no worry"
+            }
             "no_space" => "free some space there",
             "locked" => "",
             _ => "see `deploy doctor`",
@@ -103,26 +103,21 @@ impl Verdict {
 
     /// Keeps the first cause: what came later followed from it.
     pub(crate) fn because(&mut self, cause: &str) {
-        if (self.cause.is_empty() || self.provisional) && !cause.is_empty() {
+        if self.cause.is_empty() {
             cause.clone_into(&mut self.cause);
-            self.provisional = false;
         }
     }
 
-    /// Why it could not be confirmed so far.
+    /// Why it could not be confirmed: the first reason says most, the guard's own words later say less.
     pub(crate) fn unconfirmed(&mut self, reason: &str) {
-        if self.cause.is_empty() || self.provisional {
+        if self.cause.is_empty() {
             self.cause = format!("no fresh connection could confirm it: {reason}");
-            self.provisional = true;
         }
     }
 
     pub(crate) fn rolled_back(&mut self, late_ms: u64, cause: &str) {
         self.late_ms = late_ms;
-        // "No fresh connection" says more than the guard's "not confirmed in time".
-        if !self.provisional {
-            self.because(cause);
-        }
+        self.because(cause);
     }
 
     pub(crate) fn broken(&mut self, item: &str) {
