@@ -50,7 +50,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, LabError> {
 /// Changes whenever the tree would.
 fn key() -> String {
     let mut digest = Sha256::new();
-    for part in [PACKAGES, PROVISION, RC, INITTAB, &mirror::source().suite] {
+    for part in [PACKAGES, PROVISION, RC, INITTAB, &mirror::suite()] {
         digest.update(part.as_bytes());
         digest.update([0]);
     }

@@ -4,7 +4,7 @@ use super::program::run;
 use std::fs;
 
 /// What to hand to debootstrap.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Source {
     /// The release.
     pub(crate) suite: String,
@@ -15,26 +15,33 @@ pub(crate) struct Source {
 /// What a machine gets that is neither Debian nor Ubuntu.
 const SUITE_ELSEWHERE: &str = "bookworm";
 
-/// Finds the release and the archive from the machine's own apt configuration.
+/// Finds the release, and where to get it, from the machine's own apt configuration.
 pub(crate) fn source() -> Source {
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let format = "$(CODENAME) $(REPO_URI)";
     let targets = run(&["apt-get", "indextargets", "--format", format, "Identifier: Packages"]);
-    choose(&release, &targets.unwrap_or_default())
+    let suite = suite();
+    let archive = archive_of(&suite, &targets.unwrap_or_default());
+    Source { suite, archive }
 }
 
-fn choose(os_release: &str, index_targets: &str) -> Source {
+/// Finds the release alone: asking apt takes half a second.
+pub(crate) fn suite() -> String {
+    suite_of(&fs::read_to_string("/etc/os-release").unwrap_or_default())
+}
+
+fn suite_of(os_release: &str) -> String {
     let field = |key: &str| {
         let line = os_release.lines().find_map(|line| line.strip_prefix(key));
         line.map(|value| value.trim_matches('"').to_owned())
     };
     let debian_like = matches!(field("ID=").as_deref(), Some("debian" | "ubuntu"));
     let suite = field("VERSION_CODENAME=").filter(|name| debian_like && !name.is_empty());
-    let suite = suite.unwrap_or_else(|| SUITE_ELSEWHERE.to_owned());
-    let matching = index_targets.lines().filter_map(|line| line.split_once(' '));
-    let archive =
-        matching.into_iter().find(|(codename, _)| *codename == suite).map(|(_, uri)| uri.to_owned());
-    Source { suite, archive }
+    suite.unwrap_or_else(|| SUITE_ELSEWHERE.to_owned())
+}
+
+fn archive_of(suite: &str, index_targets: &str) -> Option<String> {
+    let mut archives = index_targets.lines().filter_map(|line| line.split_once(' '));
+    archives.find(|(codename, _)| *codename == suite).map(|(_, uri)| uri.to_owned())
 }
 
 #[cfg(test)]
@@ -46,13 +53,13 @@ mod tests {
 
     #[test]
     fn takes_the_archive_of_the_running_release() {
-        let source = choose("ID=debian\nVERSION_CODENAME=stable\n", TARGETS);
-        assert_eq!(source, Source { suite: "stable".into(), archive: Some("mirror://a/main/".into()) });
+        let suite = suite_of("ID=debian\nVERSION_CODENAME=stable\n");
+        assert_eq!(archive_of(&suite, TARGETS).as_deref(), Some("mirror://a/main/"));
     }
 
     #[test]
     fn leaves_the_archive_to_debootstrap_elsewhere() {
-        let source = choose("ID=fedora\nVERSION_CODENAME=\"\"\n", "");
-        assert_eq!(source, Source { suite: "bookworm".into(), archive: None });
+        let suite = suite_of("ID=fedora\nVERSION_CODENAME=\"\"\n");
+        assert_eq!((suite.as_str(), archive_of(&suite, "")), ("bookworm", None));
     }
 }
