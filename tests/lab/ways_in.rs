@@ -83,3 +83,15 @@ fn nothing_is_left_of_a_lab_that_was_dropped() {
     let left = namespaces.filter(|entry| entry.file_name().to_string_lossy().starts_with("lab-gone-"));
     assert_eq!(left.count(), 0);
 }
+
+#[test]
+fn a_lab_whose_owner_died_is_swept_by_the_next() {
+    let dead = Lab::new("dead").unwrap();
+    let host = dead.plain_host("web1").unwrap();
+    let state = dead.home().parent().unwrap().to_owned();
+    // An id that was this process's, at another time: what a killed owner leaves behind.
+    std::fs::write(state.join("owner"), format!("{} 1", std::process::id())).unwrap();
+    std::mem::forget(dead);
+    let _next = Lab::new("next").unwrap();
+    assert!(!state.exists() && !host.root().exists() && !host.is_on().unwrap());
+}
