@@ -1,1 +1,3 @@
-//! testkit
+//! What tests need: real hosts in a lab.
+
+pub mod lab;

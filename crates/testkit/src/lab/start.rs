@@ -1,0 +1,59 @@
+//! A host that doesn't exist yet.
+
+use super::disk;
+use super::error::LabError;
+use super::host::LabHost;
+use super::keys;
+use super::kind::HostKind;
+use super::network;
+use super::paths::check_name;
+use super::world::Lab;
+
+/// What a host is to be like; [`HostPlan::boot`] makes it.
+#[derive(Debug)]
+#[must_use = "a plan does nothing until `boot` is called"]
+pub struct HostPlan<'lab> {
+    lab: &'lab Lab,
+    name: String,
+    kind: HostKind,
+    small_state_disk: Option<u32>,
+}
+
+impl<'lab> HostPlan<'lab> {
+    /// Plans a plain host.
+    pub(crate) fn new(lab: &'lab Lab, name: &str) -> Self {
+        Self { lab, name: name.to_owned(), kind: HostKind::Plain, small_state_disk: None }
+    }
+
+    /// Sets what it runs as PID 1.
+    pub fn kind(mut self, kind: HostKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Puts `/var/lib/snapback` on a disk of its own, of this many megabytes.
+    pub fn small_state_disk(mut self, megabytes: u32) -> Self {
+        self.small_state_disk = Some(megabytes);
+        self
+    }
+
+    /// Makes the host, boots it, and returns once its sshd answers.
+    pub fn boot(self) -> Result<LabHost, LabError> {
+        check_name(&self.name)?;
+        let index = self.lab.reserve(&self.name, self.kind)?;
+        let (lab, paths) = (self.lab.paths(), self.lab.paths().host(&self.name));
+        disk::mount_root(&paths, &self.name)?;
+        if self.kind == HostKind::Plain {
+            disk::hand_power_to_busybox(&paths)?;
+        }
+        if let Some(megabytes) = self.small_state_disk {
+            disk::mount_small_state_disk(&paths, megabytes)?;
+        }
+        keys::install(lab, &paths.root())?;
+        network::plug_in(lab, &paths, index)?;
+        self.lab.publish()?;
+        let host = LabHost::of(lab, &self.name, index, self.kind)?;
+        host.boot()?;
+        Ok(host)
+    }
+}
