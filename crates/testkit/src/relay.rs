@@ -152,8 +152,8 @@ fn reset(stream: &TcpStream) -> io::Result<()> {
 }
 
 fn join(client: TcpStream, shared: &Arc<Shared>) {
-    while shared.mode() == Mode::Blackhole {
-        thread::sleep(TICK);
+    if !matches!(passing(shared), Mode::Pass(_)) {
+        return;
     }
     let Ok(server) = TcpStream::connect(shared.to) else { return };
     let (client, server) = (Arc::new(client), Arc::new(server));
@@ -168,29 +168,40 @@ fn join(client: TcpStream, shared: &Arc<Shared>) {
 }
 
 /// Passes bytes on in one direction until either side closes.
-fn relay(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) {
+fn relay(mut from: &TcpStream, to: &TcpStream, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        match shared.mode() {
-            Mode::Pass(delay) => match from.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => {
-                    thread::sleep(delay);
-                    if to.write_all(&buffer[..read]).is_err() {
-                        break;
-                    }
+        let read = match from.read(&mut buffer) {
+            Ok(read) => Some(read),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => None,
+            Err(_) => Some(0),
+        };
+        // Looked at after reading: what was read in the meantime is under the new rule.
+        let mode = passing(shared);
+        match (mode, read) {
+            (Mode::Pass(_), None) => {}
+            (Mode::Pass(delay), Some(read)) if read > 0 => {
+                thread::sleep(delay);
+                if (&*to).write_all(&buffer[..read]).is_err() {
+                    break;
                 }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                }
-                Err(_) => break,
-            },
-            Mode::Blackhole => thread::sleep(TICK),
+            }
             // Shutting down would say goodbye in order; a reset doesn't.
-            Mode::Reset => return,
-            Mode::Close | Mode::Ended => break,
+            (Mode::Reset, _) => return,
+            _ => break,
         }
     }
     let _ = to.shutdown(Shutdown::Write);
+}
+
+/// Waits out a blackhole and returns the mode after it.
+fn passing(shared: &Shared) -> Mode {
+    loop {
+        match shared.mode() {
+            Mode::Blackhole => thread::sleep(TICK),
+            mode => return mode,
+        }
+    }
 }
 
 #[cfg(test)]

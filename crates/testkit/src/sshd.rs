@@ -21,6 +21,9 @@ const START: Duration = Duration::from_secs(20);
 /// How often another port is tried: between finding a free one and sshd's taking it, somebody else may.
 const PORTS: usize = 20;
 
+/// How much of the log a failed test prints.
+const LOG_LINES: usize = 80;
+
 /// What an sshd is to be like.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -275,7 +278,7 @@ impl Sshd {
         format!(
             "{own}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {dir}/host_key\n\
              AuthorizedKeysFile {dir}/authorized_keys\nPidFile none\nUsePAM no\nStrictModes no\nUseDNS no\n\
-             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\n\
+             PermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel DEBUG1\n\
              MaxStartups 100\n",
             port = self.port,
         )
@@ -296,7 +299,10 @@ impl Drop for Sshd {
         self.stop();
         self.cut();
         if std::thread::panicking() {
-            eprintln!("log of {}:\n{}", self.settings.name, self.log());
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let last = lines.len().saturating_sub(LOG_LINES);
+            eprintln!("log of {}, the end:\n{}", self.settings.name, lines[last..].join("\n"));
         }
     }
 }
