@@ -200,7 +200,6 @@ async fn a_listener_that_has_gone_does_not_stop_the_command() {
 /// The command is one line for any login shell; here each of those that are there runs it.
 #[tokio::test]
 async fn the_command_line_reaches_any_login_shell_unchanged() {
-    let connector = connector();
     let mut tried = 0;
     for shell in ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/fish", "/bin/csh", "/bin/tcsh", "/bin/mksh"]
     {
@@ -212,7 +211,7 @@ async fn the_command_line_reaches_any_login_shell_unchanged() {
         let force = format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"");
         let sshd = Settings::named("target.test").line(&force).start();
         let line = r#"exec sh -c 'printf "%s\n" "$1" "a  b" "\$x" "*"' sh 'it is'"#;
-        let ran = once(&connector, &sshd.way(), command(line)).await.unwrap();
+        let ran = once(&connector(), &sshd.way(), command(line)).await.unwrap();
         assert_eq!(ran.good(), "it is\na  b\n$x\n*", "{shell}");
     }
     assert!(tried > 0);
