@@ -38,7 +38,7 @@ impl Settings {
         Self { name: name.to_owned(), lines: Vec::new() }
     }
 
-    /// Adds a line to `sshd_config`; the first value of a keyword wins.
+    /// Adds a line to `sshd_config`; the first value of a keyword wins, and `{dir}` is its directory.
     #[must_use]
     pub fn line(mut self, line: &str) -> Self {
         self.lines.push(line.to_owned());
@@ -273,8 +273,8 @@ impl Sshd {
     }
 
     fn server_config(&self) -> String {
-        let own = self.settings.lines.join("\n");
         let dir = self.dir.path().display();
+        let own = self.settings.lines.join("\n").replace("{dir}", &dir.to_string());
         format!(
             "{own}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {dir}/host_key\n\
              AuthorizedKeysFile {dir}/authorized_keys\nPidFile none\nUsePAM no\nStrictModes no\nUseDNS no\n\

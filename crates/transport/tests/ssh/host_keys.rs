@@ -3,7 +3,7 @@
 use crate::bench::{both_fail, command, connector, connector_with, once, run};
 use snapback_core::way::{KnownHosts, Way, WayKind};
 use snapback_testkit::relay::Relay;
-use snapback_testkit::sshd::Sshd;
+use snapback_testkit::sshd::{Settings, Sshd};
 use snapback_transport::{ConnectErrorKind, Connector, SshOptions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -116,7 +116,7 @@ async fn the_pinned_key_is_good_for_every_way_to_the_host() {
 
 #[tokio::test]
 async fn behind_a_jump_host_the_targets_key_is_pinned_and_not_the_jumps() {
-    let jump = snapback_testkit::sshd::Settings::named("jump.test").start();
+    let jump = Settings::named("jump.test").start();
     let mut sshd = Sshd::start();
     let way = Way { proxy_jump: Some("jump.test".to_owned()), ..sshd.way_with(&jump.client_config()) };
     let connector = connector();
@@ -145,13 +145,11 @@ async fn a_certified_host_key_is_pinned_too() {
 }
 
 fn certified() -> Sshd {
-    let certificates = tempfile::tempdir().unwrap().keep();
-    let line = format!("HostCertificate {}/host_key-cert.pub", certificates.display());
-    let mut sshd = snapback_testkit::sshd::Settings::named("target.test").line(&line).start();
+    let settings = Settings::named("target.test").line("HostCertificate {dir}/host_key-cert.pub");
+    let mut sshd = settings.start();
     let authority = sshd.stranger_key("authority");
     let public = std::fs::read_to_string(authority.with_extension("pub")).unwrap();
     std::fs::write(sshd.path("known_hosts"), format!("@cert-authority * {public}")).unwrap();
-    std::fs::write(sshd.path("certificates"), certificates.as_os_str().as_encoded_bytes()).unwrap();
     certify(&sshd);
     sshd.stop();
     sshd.listen_again();
@@ -168,6 +166,4 @@ fn certify(sshd: &Sshd) {
         .status()
         .unwrap();
     assert!(status.success());
-    let certificates = std::fs::read_to_string(sshd.path("certificates")).unwrap();
-    std::fs::copy(sshd.path("host_key-cert.pub"), format!("{certificates}/host_key-cert.pub")).unwrap();
 }

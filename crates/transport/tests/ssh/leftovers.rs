@@ -128,6 +128,12 @@ async fn nothing_is_left_of_an_attempt_that_is_given_up() {
     }
 }
 
+/// The session that a process belongs to: a terminal's signals go to one of them.
+fn session_of(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(3).map(str::to_owned)
+}
+
 /// Built by cargo beside this test.
 fn hold() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap();
@@ -140,7 +146,7 @@ fn hold() -> PathBuf {
     program
 }
 
-/// SIGKILL leaves no time to clean up; a signal to the group is what Ctrl-C is.
+/// SIGKILL leaves no time to clean up.
 #[test]
 fn nothing_is_left_when_the_controller_is_killed() {
     let (sshd, jump) = (Sshd::start(), Settings::named("jump.test").start());
@@ -163,6 +169,11 @@ fn nothing_is_left_when_the_controller_is_killed() {
         assert_eq!(line, "ready\n");
         let running = processes_with(base.path());
         assert!(running.len() >= 2, "a master and a fresh connection run: {running:?}");
+        for (pid, line) in &running {
+            let same = session_of(*pid) == session_of(std::process::id());
+            let ours = *pid == controller.id();
+            assert!(ours || !same, "Ctrl-C at our terminal would end it: {line}");
+        }
         controller.kill().unwrap();
         controller.wait().unwrap();
         assert_gone_within(Duration::from_secs(2), base.path());
