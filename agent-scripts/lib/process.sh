@@ -31,7 +31,7 @@ read_identity() {
 # Whether the process whose identity stands in a file is alive: same boot, same number, same start, no zombie.
 is_alive() {
 	[ -f "$1" ] || return 1
-	read -r ALIVE_PID ia_tick ia_boot <"$1" 2>/dev/null || return 1
+	read -r ALIVE_PID ia_tick ia_boot _ 2>/dev/null <"$1" || return 1
 	read_boot_id
 	[ "$ia_boot" = "$BOOT_ID" ] || return 1
 	read_stat "$ALIVE_PID" || return 1
@@ -65,9 +65,9 @@ nap() {
 	fi
 	NAP_PID=$!
 	# A wake that came before the wait must not be slept over.
-	[ -n "${WOKEN:-}" ] || wait "$NAP_PID" 2>/dev/null
+	[ -n "$WOKEN" ] || wait "$NAP_PID" 2>/dev/null
 	WOKEN=
-	kill "$NAP_PID" 2>/dev/null
+	kill -KILL "$NAP_PID" 2>/dev/null
 	wait "$NAP_PID" 2>/dev/null
 	return 0
 }
@@ -85,13 +85,16 @@ read_connection() {
 			CONNECTION=$rc_pid:$STAT_TICK
 			break
 			;;
-		sshd | sshd-session | sshd-auth | sshd.*)
-			rc_title=$(tr '\000' ' ' <"/proc/$rc_pid/cmdline")
+		sshd | sshd-session | sshd-auth)
+			# A title is one word of the command line; the NUL behind it is no end of line.
+			IFS= read -r rc_title 2>/dev/null <"/proc/$rc_pid/cmdline" || :
 			case $rc_title in
 			*"[listener]"*) break ;;
 			"sshd: "* | "sshd-session: "* | "sshd-auth: "*) CONNECTION=$rc_pid:$STAT_TICK ;;
-			*) [ -n "$CONNECTION" ] || CONNECTION=$rc_pid:$STAT_TICK
-				break ;;
+			*)
+				[ -n "$CONNECTION" ] || CONNECTION=$rc_pid:$STAT_TICK
+				break
+				;;
 			esac
 			;;
 		*) [ -z "$CONNECTION" ] || break ;;
@@ -122,6 +125,6 @@ transaction_pids() {
 	grep -ls "SNAPBACK_TX=$ID" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ tp_pid _; do
 		[ "$tp_pid" = "$$" ] && continue
 		read_stat "$tp_pid" || continue
-		[ "$STAT_STATE" = Z ] || printf '%s\n' "$tp_pid"
+		[ "$STAT_STATE" = Z ] || put "$tp_pid"
 	done
 }

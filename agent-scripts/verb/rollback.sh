@@ -19,6 +19,12 @@ verb_rollback() {
 		tell end
 		return
 	fi
+<<<<<<< HEAD
+=======
+	JOB=$TX/job
+	vr_from=0
+	while IFS= read -r _; do vr_from=$((vr_from + 1)); done 2>/dev/null <"$TX/journal"
+>>>>>>> shell
 	if ! read_mark armed && ! read_mark 'done'; then
 		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
 		discard_quietly
@@ -32,7 +38,13 @@ verb_rollback() {
 
 # On a host whose rollback failed only what is still broken is done again.
 retry_undo() {
-	if read_mark undo_failed && ! carrier_alive; then
+	ru_left=50
+	while read_mark undo_failed && carrier_alive && [ "$ru_left" -gt 0 ]; do
+		# It has failed and is about to end.
+		rest 10
+		ru_left=$((ru_left - 1))
+	done
+	if read_mark undo_failed; then
 		rm -f "$TX/undo_failed"
 		durable "$TX"
 		guard_detach resolve "$ID"
@@ -44,17 +56,24 @@ retry_undo() {
 
 # accept: a person has looked at a host whose rollback failed and takes it as it is.
 verb_accept() {
-	read_current && open_tx "$CURRENT" || {
+	if ! read_current; then
 		tell "untouched -- nothing is pending on this host"
-		tell end
-		return
-	}
-	read_state
-	if [ "$STATE" != rollback_failed ]; then
-		deny not_failed "the host is $STATE, not rollback_failed"
-		return
+	elif ! open_tx "$CURRENT"; then
+		# The record is gone, and with it all that could be undone.
+		rm -f "$STATE_DIR/current"
+		tell "accepted tx=$CURRENT"
+	else
+		accept_failed
 	fi
-	finish accepted
-	tell "accepted tx=$ID"
 	tell end
+}
+
+accept_failed() {
+	read_state
+	if [ "$STATE" = rollback_failed ] && finish accepted; then
+		clean_up
+		tell "accepted tx=$ID"
+	else
+		tell "denied reason=not_failed -- the host is $STATE, not rollback_failed"
+	fi
 }

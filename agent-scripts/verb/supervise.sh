@@ -13,7 +13,7 @@ verb_supervise() {
 		exit 0
 	fi
 	read_identity
-	printf '%s\n' "$MY_IDENTITY" >"$TX/supervisor" && durable "$TX/supervisor" "$TX" || exit 1
+	put "$MY_IDENTITY" >"$TX/supervisor" || exit 1
 	wake "$TX/holder"
 	while :; do
 		supervise_once
@@ -49,7 +49,7 @@ supervise_once() {
 		return 2
 	fi
 	if [ "$NOW" -ge "$DEADLINE" ]; then
-		mark expired $((NOW - DEADLINE))
+		note expired $((NOW - DEADLINE))
 		if read_mark applied; then
 			decide_rollback "not confirmed within $SPEC_window s after apply"
 		else
@@ -61,8 +61,17 @@ supervise_once() {
 		decide_rollback "the session ended before apply began"
 		return 2
 	fi
+	if is_runner_lost; then
+		decide_rollback "the runner ended before its work was done"
+		return 1
+	fi
 	supervise_ready
 	return 1
+}
+
+# Whether the runner was there and is gone without a word. Looked at in this order, its last word can't be missed.
+is_runner_lost() {
+	[ -f "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
 }
 
 # `ready` is the supervisor's word, durable, with the start tick of a process forked now: only a connection that
@@ -70,9 +79,15 @@ supervise_once() {
 supervise_ready() {
 	read_mark passed || return 0
 	! read_mark ready || return 0
-	# shellcheck disable=SC2016,SC2086 # expanded by that shell; SH may be two words
-	sr_tick=$($SH -c 'read -r s </proc/self/stat; s=${s##*") "}; set -- $s; shift 19; echo "$1"')
+	sr_tick=$(forked_tick)
 	mark ready "$sr_tick" || return 0
+	# A connection opened within the same tick (10 ms) would look too old, so nobody is told before it is over.
+	while [ "$(forked_tick)" = "$sr_tick" ]; do :; done
 	read_now
 	journal "ready left=$(((DEADLINE - NOW) / 100))"
+}
+
+# The start tick of the subshell that this runs in.
+forked_tick() {
+	read_stat self && put "$STAT_TICK"
 }
