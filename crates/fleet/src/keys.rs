@@ -153,16 +153,16 @@ pub(crate) const CHECK: Keys = Keys {
 
 /// `with` of `use = "http"`.
 pub(crate) const HTTP: Keys = Keys {
-    title: "with of use = \"http\"",
+    title: "`with` of use = \"http\"",
     now: &["url", "connect_to", "status", "contains", "headers"],
     later: &[],
 };
 
 /// `with` of `use = "tcp"`.
-pub(crate) const TCP: Keys = Keys { title: "with of use = \"tcp\"", now: &["host", "port"], later: &[] };
+pub(crate) const TCP: Keys = Keys { title: "`with` of use = \"tcp\"", now: &["host", "port"], later: &[] };
 
 /// `with` of `use = "ssh"`.
-pub(crate) const SSH: Keys = Keys { title: "with of use = \"ssh\"", now: &[], later: &[] };
+pub(crate) const SSH: Keys = Keys { title: "`with` of use = \"ssh\"", now: &[], later: &[] };
 
 /// `[confirm]`.
 pub(crate) const CONFIRM: Keys = Keys {

@@ -20,11 +20,20 @@ pub(crate) fn did_you_mean<'a>(
 
 /// Returns words as a list for a sentence: `a`, `b` or `c`.
 pub(crate) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    list(words, "or")
+}
+
+/// Returns words as a list for a sentence: `a`, `b` and `c`.
+pub(crate) fn all_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    list(words, "and")
+}
+
+fn list<'a>(words: impl IntoIterator<Item = &'a str>, last_joint: &str) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
-        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+        [rest @ .., last] => format!("{} {last_joint} {last}", rest.join(", ")),
     }
 }
 
@@ -45,5 +54,6 @@ mod tests {
     fn words_are_listed_for_a_sentence() {
         assert_eq!(one_of(["a"]), "`a`");
         assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(all_of(["a", "b"]), "`a` and `b`");
     }
 }

@@ -17,7 +17,7 @@ pub struct Problem {
     pub related: Option<(Place, String)>,
     /// What to do next.
     pub hint: Option<String>,
-    /// The hosts for which it is wrong; empty when it doesn't depend on the host.
+    /// The hosts for which it is wrong; empty when it is so for all that are worked on.
     pub hosts: Vec<HostName>,
 }
 
@@ -143,6 +143,13 @@ impl Report {
                 }
             }
             None => problems.push(problem),
+        }
+    }
+
+    /// Takes back which hosts a problem is for where it is for all of them: it isn't the host's fault then.
+    pub(crate) fn forget_hosts_where_all(&self, count: usize) {
+        for problem in self.0.borrow_mut().iter_mut().filter(|problem| problem.hosts.len() == count) {
+            problem.hosts.clear();
         }
     }
 

@@ -1,6 +1,6 @@
 //! Templates: files, and values in the fleet file. What is undefined is an error.
 
-use crate::nearest::{did_you_mean, one_of};
+use crate::nearest::{all_of, did_you_mean};
 use crate::place::{At, Place, Source};
 use crate::problem::Problem;
 use crate::reader::VarValue;
@@ -35,9 +35,8 @@ impl Context {
 
     fn hint(&self, expression: &str) -> String {
         let names = || self.names.iter().map(String::as_str);
-        did_you_mean(expression, names()).unwrap_or_else(|| {
-            format!("add it to `vars`; defined are {}", one_of(names()).replace(" or ", " and "))
-        })
+        did_you_mean(expression, names())
+            .unwrap_or_else(|| format!("add it to `vars`; defined are {}", all_of(names())))
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 const BAD: &str = "../../tests/fixtures/fleets/bad";
 
 fn fixtures() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(BAD).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(BAD).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders
 }
@@ -45,7 +46,8 @@ fn each_problem_has_its_place_and_the_text_shows_it() {
             if folder.ends_with("empty") {
                 continue;
             }
-            let place = problem.place.as_ref().unwrap_or_else(|| panic!("{}: {}", folder.display(), problem.message));
+            let place =
+                problem.place.as_ref().unwrap_or_else(|| panic!("{}: {}", folder.display(), problem.message));
             let (line, column) = place.line_and_column();
             let at = format!("{}:{line}:{column}", place.name());
             assert!(text.contains(&at), "{at} is missing in:\n{text}");
@@ -58,7 +60,7 @@ fn a_fleet_file_that_is_not_there_is_told_with_what_to_do() {
     let problems = load(Path::new("nowhere/fleet.toml"), &LoadRequest::default()).unwrap_err();
     assert_eq!(
         problems.render(false),
-        "error: can't read the fleet file nowhere/fleet.toml: No such file or directory (os error 2)\n  |\n  = help: \
+        "error: can't read the fleet file nowhere/fleet.toml: No such file or directory (os error 2)\n |\n = help: \
          `deploy init HOST...` writes one to begin with; another one is named as the first argument"
     );
 }

@@ -6,6 +6,7 @@ use crate::file::{Document, RawConfirm};
 use crate::hosts::Host;
 use crate::place::{At, Place};
 use crate::problem::Problem;
+use crate::reader::written;
 use snapback_core::check::Check;
 use snapback_core::deadline::{BadPolicy, ConfirmPolicy, SHORTEST_WINDOW, window_needed};
 use std::time::Duration;
@@ -55,12 +56,16 @@ impl Limits {
         }
     }
 
-    /// Returns the key that makes the time armed as long as it is, the likeliest first.
-    fn blame_for_cap(&self, slowest: Option<&Place>) -> Option<Place> {
-        let written = &self.written;
-        let keys = [&written.hard_cap, &written.timeout, &written.apply_timeout];
-        let key = keys.into_iter().flatten().map(|key| &key.place).next();
-        key.or(slowest).or(written.settle.as_ref().map(|key| &key.place)).cloned()
+    /// Returns what makes the time armed exceed the cap, the likeliest first: what departs from its default.
+    fn blame_for_cap<'a>(&'a self, slowest: Option<&'a Place>) -> Option<&'a Place> {
+        let place = |key: &'a Option<At<Duration>>, to_blame: bool| {
+            key.as_ref().filter(|_| to_blame).map(|k| &k.place)
+        };
+        place(&self.written.hard_cap, self.hard_cap < HARD_CAP)
+            .or_else(|| place(&self.written.apply_timeout, self.apply_timeout > APPLY_TIMEOUT))
+            .or_else(|| place(&self.written.timeout, true))
+            .or(slowest)
+            .or_else(|| place(&self.written.settle, true))
     }
 }
 
@@ -81,17 +86,26 @@ impl Bench<'_> {
         let (place, message, hint) = match bad {
             BadPolicy::CapTooShort { needed, cap } => (
                 limits.blame_for_cap(slowest),
-                format!("`apply_timeout` ({:?}) and the confirm window ({:?}) exceed `hard_cap` ({cap:?})", policy.apply_timeout, policy.window),
-                format!("raise `hard_cap` in [confirm] to {needed:?} at least, or shorten the others"),
+                format!(
+                    "`apply_timeout` ({}) and the confirm window ({}) exceed `hard_cap` ({})",
+                    written(policy.apply_timeout),
+                    written(policy.window),
+                    written(cap)
+                ),
+                format!("raise `hard_cap` in [confirm] to \"{}\" at least, or shorten the others", written(needed)),
             ),
             BadPolicy::WindowTooShort { needed, window } => (
-                limits.written.timeout.as_ref().map(|key| key.place.clone()),
-                format!("the confirm window ({window:?}) ends before the checks can: they need {needed:?}"),
-                "raise it, shorten `healthy_deadline` of the slowest check, or leave it out: it is computed then".to_owned(),
+                limits.written.timeout.as_ref().map(|key| &key.place),
+                format!(
+                    "the confirm window ({}) ends before the checks can: they need {}",
+                    written(window),
+                    written(needed)
+                ),
+                "raise it, shorten `healthy_deadline` of the slowest check, or leave it out: then it is computed".to_owned(),
             ),
         };
         let problem = match place {
-            Some(place) => Problem::at(&place, message),
+            Some(place) => Problem::at(place, message),
             None => Problem::nowhere(message),
         };
         self.report.add(problem.hint(hint).on(&host.name));

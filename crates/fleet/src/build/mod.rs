@@ -80,7 +80,9 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     bench.note_idle(&changes, &chosen);
     let plan =
         Plan { limits, protection: Protection::new(&document.protected_paths, report), changes, checks };
-    let jobs = chosen.iter().map(|at| bench.job(*at, &hosts[*at], &plan)).collect();
+    let jobs: Vec<HostJob> = chosen.iter().map(|at| bench.job(*at, &hosts[*at], &plan)).collect();
+
+    report.forget_hosts_where_all(jobs.len());
 
     let rollout = document.rollout.as_ref().map(|rollout| rollout.value.clone()).unwrap_or_default();
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });

@@ -6,6 +6,7 @@ use super::{Bench, Limits};
 use crate::file::{RawChange, RawFiles, RawKind, RawScript};
 use crate::place::At;
 use crate::problem::Problem;
+use crate::reader::written;
 use snapback_core::change::{Command, ScriptChange};
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ impl Bench<'_> {
             watch: Vec::new(),
             irreversible: raw.irreversible,
             timeout,
-            apply: self.command(&raw.apply)?,
+            apply: self.maybe(raw.apply.as_ref())?,
         };
         Some(Work::Script { raw, commands: Box::new(commands) })
     }
@@ -79,7 +80,8 @@ impl Bench<'_> {
         };
         match &raw.timeout {
             Some(At { value, place }) if *value > limits.apply_timeout => {
-                let message = format!("this is longer than apply may take ({:?})", limits.apply_timeout);
+                let message =
+                    format!("this is longer than apply may take ({})", written(limits.apply_timeout));
                 self.report.add(
                     Problem::at(place, message).hint("raise `apply_timeout` in [confirm], or lower this"),
                 );

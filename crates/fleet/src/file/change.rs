@@ -40,7 +40,8 @@ pub(crate) struct RawFiles {
 pub(crate) struct RawScript {
     pub(crate) facts: Option<At<RawCommand>>,
     pub(crate) unless: Option<At<RawCommand>>,
-    pub(crate) apply: At<RawCommand>,
+    /// `None` only when what was written is wrong, and it has been said.
+    pub(crate) apply: Option<At<RawCommand>>,
     pub(crate) rollback: Option<At<RawCommand>>,
     pub(crate) watch: Vec<At<String>>,
     pub(crate) irreversible: bool,
@@ -85,7 +86,7 @@ impl RawChange {
             }
             Kind::Script => {
                 let table = value.table(&SCRIPT)?;
-                let kind = RawKind::Script(Box::new(script(&table)?));
+                let kind = RawKind::Script(Box::new(script(&table)));
                 Some(Self::of(&table, kind))
             }
         }
@@ -157,7 +158,7 @@ fn commands(value: &Value<'_>) -> Vec<At<RawCommand>> {
     value.list().iter().filter_map(Value::command).collect()
 }
 
-fn script(table: &Table<'_>) -> Option<RawScript> {
+fn script(table: &Table<'_>) -> RawScript {
     let irreversible = table.get("irreversible").and_then(|v| v.flag()).is_some_and(|flag| flag.value);
     let undone = irreversible || table.get("rollback").is_some() || table.get("watch").is_some();
     if !undone {
@@ -165,14 +166,14 @@ fn script(table: &Table<'_>) -> Option<RawScript> {
             "add `rollback` (a command), `watch` (paths that the guard puts back), or `irreversible = true`";
         table.complain(Problem::at(table.place(), "nothing says how to undo this script").hint(hint));
     }
-    Some(RawScript {
+    RawScript {
         facts: command(table, "facts"),
         unless: command(table, "unless"),
         rollback: command(table, "rollback"),
         watch: table.get("watch").map(|v| v.texts()).unwrap_or_default(),
         irreversible,
-        apply: table.need("apply")?.command()?,
-    })
+        apply: table.need("apply").and_then(|v| v.command()),
+    }
 }
 
 fn entries(table: &Table<'_>) -> Vec<RawEntry> {

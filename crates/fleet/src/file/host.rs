@@ -1,7 +1,7 @@
 //! The keys of a host, wherever they stand.
 
 use crate::keys::{DEFAULTS, GROUP, HOST, Keys, WAS};
-use crate::nearest::one_of;
+use crate::nearest::all_of;
 use crate::place::{At, absolute};
 use crate::problem::Problem;
 use crate::reader::{Table, Value, VarValue, is_users};
@@ -228,5 +228,5 @@ pub(crate) fn var_name_problem(name: &At<String>) -> Option<Problem> {
         return Some(problem.hint("use letters, digits and `_`, not beginning with a digit"));
     }
     let taken = ["host", "secrets"];
-    taken.contains(&text).then(|| problem.hint(format!("{} are taken in templates", one_of(taken))))
+    taken.contains(&text).then(|| problem.hint(format!("{} are taken in templates", all_of(taken))))
 }

@@ -9,8 +9,18 @@ use toml::de::{DeTable, Error};
 pub(super) fn parse<'a>(source: &'a Arc<Source>, report: &Report) -> Option<DeTable<'a>> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let mut sound = true;
+    let mut doubled_tables: Vec<usize> = Vec::new();
     for error in errors {
         sound &= error.message() == DUPLICATE;
+        let at = error.span().map_or(0, |span| span.start);
+        let header = source.text[..at].rfind("\n[").map_or(0, |newline| newline + 1);
+        // A table given twice is one problem; that its keys are then there twice too is only the consequence.
+        if error.message() == DUPLICATE && doubled_tables.contains(&header) {
+            continue;
+        }
+        if !source.text[header..at].contains('\n') {
+            doubled_tables.push(header);
+        }
         report.add(explain(source, &error));
     }
     sound.then(|| table.into_inner())
@@ -30,7 +40,8 @@ fn explain(source: &Arc<Source>, error: &Error) -> Problem {
             None => problem,
         };
     }
-    Problem::at(&place, error.message()).maybe_hint(hint(line))
+    let message = error.message().strip_suffix(", expected nothing").unwrap_or(error.message());
+    Problem::at(&place, message).maybe_hint(hint(line))
 }
 
 fn line_of(place: &Place) -> &str {

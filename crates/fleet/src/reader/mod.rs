@@ -6,7 +6,7 @@ mod value;
 
 pub(crate) use command::RawCommand;
 pub(crate) use table::{Table, is_users};
-pub(crate) use value::{Value, VarValue};
+pub(crate) use value::{Value, VarValue, written};
 
 use crate::place::{Place, Source};
 use crate::problem::{Problem, Report};

@@ -115,7 +115,7 @@ impl<'a> Value<'a> {
             _ => {
                 self.complain(
                     format!("`{}` can't be {number}", self.key),
-                    Some(format!("the least is {least}")),
+                    Some(format!("it is {least} or more")),
                 );
                 None
             }
@@ -124,7 +124,15 @@ impl<'a> Value<'a> {
 
     /// Reads a port.
     pub(crate) fn port(&self) -> Option<u16> {
-        self.number::<u16>(1)
+        let DeValue::Integer(number) = self.item() else { return self.number::<u16>(1) };
+        let port = number.as_str().parse().ok().filter(|port| *port > 0);
+        if port.is_none() {
+            self.complain(
+                format!("`{}` can't be {number}", self.key),
+                Some("it is from 1 to 65535".to_owned()),
+            );
+        }
+        port
     }
 
     /// Reads a duration with a unit; zero only where it means something.
@@ -245,6 +253,11 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Returns a duration as it would be written in the file.
+pub(crate) fn written(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |d| format!("{d:#}"))
+}
+
 /// Parses a duration, or returns what to do about it.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim();
@@ -263,6 +276,13 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_told_as_they_are_written() {
+        for text in ["500ms", "3s", "1m 30s", "20m", "1h 5m"] {
+            assert_eq!(written(parse_duration(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn durations_need_a_unit() {
