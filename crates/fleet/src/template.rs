@@ -77,7 +77,7 @@ impl Templates {
     }
 
     /// Compiles a template file.
-    pub(crate) fn add(&mut self, path: &Path, text: String) -> Result<TemplateId, Problem> {
+    pub(crate) fn add(&mut self, path: &Path, text: String) -> Result<TemplateId, Box<Problem>> {
         let source = Source::of_file(path, text);
         let id = TemplateId(self.sources.len());
         self.sources.push(Arc::clone(&source));
@@ -88,7 +88,7 @@ impl Templates {
     }
 
     /// Renders a template file.
-    pub(crate) fn render(&self, id: TemplateId, context: &Context) -> Result<String, Problem> {
+    pub(crate) fn render(&self, id: TemplateId, context: &Context) -> Result<String, Box<Problem>> {
         let source = &self.sources[id.0];
         let rendered =
             self.environment.get_template(&id.0.to_string()).and_then(|t| t.render(&context.value));
@@ -96,7 +96,7 @@ impl Templates {
     }
 
     /// Renders a value of the fleet file.
-    pub(crate) fn value(&self, text: &At<String>, context: &Context) -> Result<String, Problem> {
+    pub(crate) fn value(&self, text: &At<String>, context: &Context) -> Result<String, Box<Problem>> {
         if !["{{", "{%", "{#"].iter().any(|mark| text.value.contains(mark)) {
             return Ok(text.value.clone());
         }
@@ -107,12 +107,13 @@ impl Templates {
     }
 }
 
-fn problem(error: &minijinja::Error, place: &Place, context: &Context) -> Problem {
+fn problem(error: &minijinja::Error, place: &Place, context: &Context) -> Box<Problem> {
     if error.kind() == ErrorKind::UndefinedError {
         let expression = place.written();
-        return Problem::at(place, format!("`{expression}` is undefined")).hint(context.hint(expression));
+        let problem = Problem::at(place, format!("`{expression}` is undefined"));
+        return Box::new(problem.hint(context.hint(expression)));
     }
-    Problem::at(place, describe(error))
+    Box::new(Problem::at(place, describe(error)))
 }
 
 fn describe(error: &minijinja::Error) -> String {

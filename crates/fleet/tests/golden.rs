@@ -2,6 +2,8 @@
 //!
 //! `SNAPBACK_BLESS=1 cargo test -p snapback-fleet --test golden` writes the texts anew; read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
+
 use snapback_fleet::{LoadRequest, load};
 use std::path::{Path, PathBuf};
 

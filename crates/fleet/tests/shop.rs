@@ -1,5 +1,7 @@
 //! A fleet file that uses most of what there is, and the jobs that come of it.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
+
 use snapback_core::change::{Change, ChangeKind, Command, EntryKind, FilesChange, ScriptChange};
 use snapback_core::check::{Probe, Where};
 use snapback_core::content::Content;

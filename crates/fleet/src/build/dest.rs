@@ -27,71 +27,25 @@ pub(crate) fn is_within(path: &str, dir: &str) -> bool {
 /// A source tree that mirrors `/` has `tmp/` and `root/` in it only to hold something: giving them the mode of a
 /// new folder would break the host (`/tmp` loses its sticky bit, `/root` is opened).
 pub(crate) fn is_system_folder(path: &str) -> bool {
-    const FOLDERS: &[&str] = &[
-        "", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/nix", "/opt",
-        "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var",
-    ];
-    // One level below these, folders belong to packages and have modes of their own (`/etc/sudoers.d`).
-    const PARENTS: &[&str] = &["/etc", "/usr", "/usr/local", "/var", "/var/lib", "/var/spool", "/boot"];
-    const NAMES: &[&str] = &[
-        "bin",
-        "cache",
-        "conf.d",
-        "cron",
-        "cron.d",
-        "cron.daily",
-        "cron.hourly",
-        "cron.monthly",
-        "cron.weekly",
-        "default",
-        "etc",
-        "games",
-        "include",
-        "init.d",
-        "lib",
-        "lib32",
-        "lib64",
-        "libexec",
-        "local",
-        "lock",
-        "log",
-        "logrotate.d",
-        "mail",
-        "man",
-        "modprobe.d",
-        "modules-load.d",
-        "network",
-        "pam.d",
-        "polkit-1",
-        "profile.d",
-        "sbin",
-        "security",
-        "share",
-        "skel",
-        "spool",
-        "src",
-        "ssh",
-        "ssl",
-        "sudoers.d",
-        "sysctl.d",
-        "systemd",
-        "tmp",
-        "udev",
-    ];
-    if FOLDERS.contains(&path) {
-        return true;
-    }
-    let Some((parent, name)) = path.rsplit_once('/') else { return false };
-    PARENTS.contains(&parent) && NAMES.contains(&name)
-        || [
-            "/etc/ssh/sshd_config.d",
-            "/etc/ssl/private",
-            "/etc/ssl/certs",
-            "/etc/systemd/system",
-            "/var/spool/cron/crontabs",
-        ]
-        .contains(&path)
+    let listed = |list: &str, name: &str| list.split_whitespace().any(|listed| listed == name);
+    let below_a_parent =
+        path.rsplit_once('/').is_some_and(|(parent, name)| listed(PARENTS, parent) && listed(BELOW, name));
+    path.is_empty() || below_a_parent || listed(FOLDERS, path)
 }
+
+/// Folders by their whole path.
+const FOLDERS: &str = "
+    /bin /boot /dev /etc /home /lib /lib64 /media /mnt /nix /opt /proc /root /run /sbin /srv /sys /tmp /usr /var
+    /etc/ssh/sshd_config.d /etc/ssl/certs /etc/ssl/private /etc/systemd/network /etc/systemd/system
+    /var/spool/cron/crontabs";
+
+/// One level below these, the folders called as in [`BELOW`] belong to packages, some with modes of their own.
+const PARENTS: &str = "/boot /etc /usr /usr/local /var /var/lib /var/spool";
+
+const BELOW: &str = "
+    bin cache conf.d cron cron.d cron.daily cron.hourly cron.monthly cron.weekly default etc games include init.d
+    lib lib32 lib64 libexec local lock log logrotate.d mail man modprobe.d modules-load.d network pam.d polkit-1
+    profile.d sbin security share skel spool src ssh ssl sudoers.d sysctl.d systemd tmp udev";
 
 #[cfg(test)]
 mod tests {

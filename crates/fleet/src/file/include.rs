@@ -46,19 +46,24 @@ impl Loading<'_> {
         let table = syntax::parse(&source, self.report);
         let document =
             table.map(|table| Document::read(Reading { source: &source, report: self.report }, &table));
-        let merged = document.and_then(|mut document| {
-            let mut sound = true;
-            for include in document.include.clone().iter().rev() {
-                match self.include(include) {
-                    Included::Read(before) => document.prepend(*before, &|problem| self.report.add(problem)),
-                    Included::Already => {}
-                    Included::Unsound => sound = false,
-                }
-            }
-            sound.then_some(document)
-        });
+        let merged = document.and_then(|document| self.merge(document));
         self.open.pop();
         merged
+    }
+
+    /// Puts what a file includes before it. The files are read in order, as the first to include a file has it.
+    fn merge(&mut self, mut document: Document) -> Option<Document> {
+        let included: Vec<Included> =
+            document.include.clone().iter().map(|include| self.include(include)).collect();
+        let mut sound = true;
+        for part in included.into_iter().rev() {
+            match part {
+                Included::Read(before) => document.prepend(*before, &|problem| self.report.add(problem)),
+                Included::Already => {}
+                Included::Unsound => sound = false,
+            }
+        }
+        sound.then_some(document)
     }
 
     fn include(&mut self, include: &At<String>) -> Included {

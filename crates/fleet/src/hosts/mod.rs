@@ -3,6 +3,7 @@
 mod merge;
 mod range;
 mod select;
+mod selector;
 
 pub(crate) use merge::{Host, resolve};
 pub(crate) use select::{Candidate, Chooser};
