@@ -46,6 +46,7 @@ async fn another_status_fails_with_the_last_line_or_the_status() {
         failed("still warming up")
     );
     assert_eq!(ask(&inline("exit 3")).await.0, failed("exit status 3"));
+    assert_eq!(ask(&inline("kill -KILL $$")).await.0, failed("killed by signal 9"));
     assert_eq!(ask(&inline("false\necho never")).await, (failed("exit status 1"), vec![]), "sh -e");
 }
 
@@ -54,7 +55,6 @@ async fn what_could_not_run_is_an_error_and_not_a_failure() {
     let (answer, _) = ask(&inline("no-such-program --now")).await;
     assert!(matches!(&answer, Answer::Error(why) if why.contains("no-such-program")), "{answer:?}");
     assert_eq!(ask(&inline("exit 126")).await.0, error("exit status 126"));
-    assert_eq!(ask(&inline("kill -KILL $$")).await.0, error("killed by signal 9"));
 }
 
 #[tokio::test]

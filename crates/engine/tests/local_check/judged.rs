@@ -136,19 +136,17 @@ async fn baseline_asks_once_and_names_what_is_red_before_the_change() {
 }
 
 #[tokio::test]
-async fn what_was_red_before_is_reported_without_waiting_and_never_vetoes() {
+async fn what_was_red_before_is_reported_and_never_vetoes() {
     let folder = tempfile::tempdir().unwrap();
-    let patient = Pace { min_healthy_time: ms(60_000), healthy_deadline: ms(120_000), ..inline("").pace };
+    let patient = Pace { healthy_deadline: ms(20_000), ..inline("").pace };
     let checks = [
-        Check { pace: patient, ..named("still red", "echo 'no time source'; exit 1") },
-        Check { pace: patient, ..named("mended", "echo fine") },
+        named("still red", "echo 'no time source'; exit 1"),
+        Check { pace: patient, ..named("mended", FROM_THE_FOURTH) },
         named("new", "exit 1"),
     ];
     let red: BTreeMap<_, _> =
         ["still red", "mended"].map(|name| (name.to_owned(), "was red".to_owned())).into();
-    let before = Instant::now();
     let reports = run_all(&checks, &env(folder.path()), &red, |_| {}).await;
-    assert!(before.elapsed() < ms(5000), "{:?}", before.elapsed());
     assert_eq!(
         statuses(&reports),
         [
