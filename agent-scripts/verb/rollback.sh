@@ -19,12 +19,6 @@ verb_rollback() {
 		tell end
 		return
 	fi
-<<<<<<< HEAD
-=======
-	JOB=$TX/job
-	vr_from=0
-	while IFS= read -r _; do vr_from=$((vr_from + 1)); done 2>/dev/null <"$TX/journal"
->>>>>>> shell
 	if ! read_mark armed && ! read_mark 'done'; then
 		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
 		discard_quietly

@@ -8,7 +8,7 @@ use crate::place::{At, Place};
 use crate::problem::Problem;
 use crate::reader::written;
 use snapback_core::check::Check;
-use snapback_core::deadline::{BadPolicy, ConfirmPolicy, SHORTEST_WINDOW, window_needed};
+use snapback_core::deadline::{BadPolicy, ConfirmPolicy, window_default, window_least};
 use std::time::Duration;
 
 const APPLY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -41,14 +41,12 @@ impl Limits {
         }
     }
 
-    fn needed(&self, host: &Host, checks: &[Check]) -> Duration {
-        window_needed(self.settle, checks, host.connect_timeout())
-    }
-
     /// Returns the policy of a host: the window that was set, or the worst case of its checks, at least a minute.
     pub(super) fn policy(&self, host: &Host, checks: &[Check]) -> ConfirmPolicy {
         ConfirmPolicy {
-            window: self.timeout.unwrap_or_else(|| self.needed(host, checks).max(SHORTEST_WINDOW)),
+            window: self
+                .timeout
+                .unwrap_or_else(|| window_default(self.settle, checks, host.connect_timeout())),
             apply_timeout: self.apply_timeout,
             hard_cap: self.hard_cap,
             settle: self.settle,
@@ -79,7 +77,7 @@ impl Bench<'_> {
         ready: &[&ReadyCheck<'_>],
     ) {
         let policy = limits.policy(host, checks);
-        let Err(bad) = policy.check(limits.needed(host, checks)) else { return };
+        let Err(bad) = policy.check(window_least(limits.settle, checks)) else { return };
         let slowest =
             ready.iter().max_by_key(|check| check.raw.pace.healthy_deadline + check.raw.pace.timeout);
         let slowest = slowest.map(|check| &check.raw.deadline_place);
