@@ -1,6 +1,6 @@
 //! How long a host may stay armed: arithmetic on times it is given.
 
-use crate::check::{Check, Where};
+use crate::check::Check;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -45,34 +45,34 @@ pub enum BadPolicy {
     },
 }
 
-/// Returns the confirm window that these checks need at worst: settling, the slowest remote check, the slowest
-/// local check after it, and the margin for the fresh connection.
+/// Returns the shortest window in which these checks can come to their verdict: settling and the slowest of them.
 #[must_use]
-pub fn window_needed(settle: Duration, checks: &[Check], connect_timeout: Duration) -> Duration {
-    let slowest = |place: Where| {
-        checks
-            .iter()
-            .filter(|c| c.runs == place)
-            .map(|c| c.pace.healthy_deadline + c.pace.timeout)
-            .max()
-            .unwrap_or_default()
-    };
-    let checks = slowest(Where::Remote).max(slowest(Where::Local));
-    settle + checks + connect_timeout + CONFIRM_MARGIN
+pub fn window_least(settle: Duration, checks: &[Check]) -> Duration {
+    let slowest = checks.iter().map(|c| c.pace.healthy_deadline).max().unwrap_or_default();
+    settle + slowest
+}
+
+/// Returns the confirm window that is used unless the fleet file sets one: the least, one more attempt, opening the
+/// fresh connection, and a margin; at least [`SHORTEST_WINDOW`].
+#[must_use]
+pub fn window_default(settle: Duration, checks: &[Check], connect_timeout: Duration) -> Duration {
+    let attempt = checks.iter().map(|c| c.pace.timeout).max().unwrap_or_default();
+    let needed = window_least(settle, checks) + attempt + connect_timeout + CONFIRM_MARGIN;
+    needed.max(SHORTEST_WINDOW)
 }
 
 impl ConfirmPolicy {
     /// Checks that the limits fit each other.
     ///
     /// # Errors
-    /// [`BadPolicy`] when `apply_timeout` + `window` exceeds `hard_cap`, or the window is shorter than `needed`.
-    pub fn check(&self, needed: Duration) -> Result<(), BadPolicy> {
+    /// [`BadPolicy`] when `apply_timeout` + `window` exceeds `hard_cap`, or the window is shorter than `least`.
+    pub fn check(&self, least: Duration) -> Result<(), BadPolicy> {
         let armed = self.apply_timeout + self.window;
         if armed > self.hard_cap {
             return Err(BadPolicy::CapTooShort { needed: armed, cap: self.hard_cap });
         }
-        if self.window < needed {
-            return Err(BadPolicy::WindowTooShort { needed, window: self.window });
+        if self.window < least {
+            return Err(BadPolicy::WindowTooShort { needed: least, window: self.window });
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl ConfirmPolicy {
 mod tests {
     use super::*;
     use crate::change::Command;
-    use crate::check::{Pace, Probe};
+    use crate::check::{Pace, Probe, Where};
 
     fn secs(n: u64) -> Duration {
         Duration::from_secs(n)
@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn the_window_covers_the_slowest_of_checks_that_run_side_by_side() {
         let checks = [check(Where::Remote, 45), check(Where::Remote, 10), check(Where::Local, 30)];
-        assert_eq!(window_needed(secs(3), &checks, secs(10)), secs(3 + 50 + 10 + 20));
+        assert_eq!(window_least(secs(3), &checks), secs(3 + 45));
+        assert_eq!(window_default(secs(3), &checks, secs(10)), secs(3 + 45 + 5 + 10 + 20));
+        assert_eq!(window_default(secs(3), &[], secs(10)), SHORTEST_WINDOW);
     }
 
     #[test]

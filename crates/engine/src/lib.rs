@@ -1,1 +1,17 @@
-//! engine
+//! The engine: performs what core decides. It opens lines, talks to the agent, runs local checks, keeps the record,
+//! and emits events; it asks no person and prints nothing.
+//!
+//! Read [`run`] first: plan, then apply. A host's own story is in `host`: what is heard becomes an input, core's
+//! `step` says where the host goes, and the loop does what the new state asks for.
+
+pub mod ask;
+mod host;
+pub mod local_check;
+pub mod record;
+pub mod run;
+mod stream;
+mod talk;
+mod verdict;
+
+pub use run::{Planned, Run, RunParts};
+pub use stream::{EventReceiver, Events, events};

@@ -1,1 +1,32 @@
-//! render
+//! Shows a run to people and to programs. It sees plain data from `snapback-core` alone: what is told about a
+//! run arrives as events, what would be done arrives as a [`plan::PlanView`]; nothing here contacts a host.
+//!
+//! A [`FanOut`] hands each event to its [`Subscriber`]s: [`Progress`] on a terminal or [`Lines`] without one,
+//! [`Json`] for programs, [`Summary`] for the end. One that breaks is dropped and never stops a run.
+//!
+//! Whatever a target said passes through [`snapback_core::event::visible`] before it is written, so that no
+//! host can drive the terminal of the person who deploys to it.
+
+mod board;
+mod columns;
+pub mod doctor;
+mod json;
+mod lines;
+mod names;
+mod palette;
+pub mod plan;
+mod progress;
+mod quantity;
+pub mod status;
+mod subscriber;
+mod summary;
+mod told;
+mod wording;
+
+pub use json::Json;
+pub use lines::Lines;
+pub use progress::{Progress, Screen};
+pub use quantity::{age, bytes, elapsed, limit};
+pub use subscriber::{FanOut, Subscriber};
+pub use summary::Summary;
+pub use wording::Verbosity;

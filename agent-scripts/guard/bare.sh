@@ -1,0 +1,58 @@
+# shellcheck shell=sh
+# The guard where nothing but a shell is: processes in sessions of their own, and no boot hook.
+
+bare_can() {
+	return 0
+}
+
+bare_spawn() {
+	# Every inherited descriptor is closed: sshd waits for whoever still holds one.
+	# shellcheck disable=SC2086 # SH may be two words
+	$SETSID $SH "$AGENT" - "$STATE_DIR" plain - "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+}
+
+bare_start() {
+	bare_spawn supervise "$ID"
+	bare_spawn backup_loop "$ID"
+}
+
+bare_is_armed() {
+	is_alive "$TX/supervisor" && is_alive "$TX/backup"
+}
+
+bare_start_runner() {
+	(
+		export SNAPBACK_TX="$ID"
+		bare_spawn run "$ID"
+	)
+}
+
+bare_detach() {
+	bare_spawn "$@"
+}
+
+# Everything of the transaction carries its mark in the environment; there is no cgroup to ask.
+bare_kill_runner() {
+	return 0
+}
+
+bare_note_runner() {
+	return 0
+}
+
+# The backup ends by itself when it sees the end.
+bare_stop() {
+	wake "$TX/backup"
+}
+
+bare_hook_installed() {
+	return 1
+}
+
+bare_install_hook() {
+	return 1
+}
+
+bare_remove_hook() {
+	return 0
+}

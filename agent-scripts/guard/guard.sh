@@ -1,0 +1,31 @@
+# shellcheck shell=sh
+# The guard, whatever it is made of: chosen by probing, the same questions for each backend.
+
+choose_backend() {
+	if systemd_can; then BACKEND=systemd; else BACKEND=bare; fi
+}
+
+guard_start() { "${BACKEND}_start"; }
+guard_is_armed() { "${BACKEND}_is_armed"; }
+guard_start_runner() { "${BACKEND}_start_runner"; }
+guard_detach() { "${BACKEND}_detach" "$@"; }
+guard_kill_runner() { "${BACKEND}_kill_runner"; }
+guard_note_runner() { "${BACKEND}_note_runner"; }
+guard_stop() { "${BACKEND}_stop"; }
+guard_install_hook() { "${BACKEND}_install_hook"; }
+guard_remove_hook() { "${BACKEND}_remove_hook"; }
+
+# The word for what undoes after a reboot.
+hook_word() {
+	case $BACKEND in systemd) HOOK=systemd ;; *) HOOK=none ;; esac
+}
+
+# Waits until supervisor and backup say that they live; at most five seconds.
+await_armed() {
+	aa_left=100
+	while ! guard_is_armed; do
+		aa_left=$((aa_left - 1))
+		[ "$aa_left" -gt 0 ] || return 1
+		nap 5
+	done
+}

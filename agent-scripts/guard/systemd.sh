@@ -1,0 +1,169 @@
+# shellcheck shell=sh
+# The guard under systemd: supervisor, backup and runner are units of their own, so that neither the end of the ssh
+# session nor logind nor `systemctl isolate` takes them along.
+
+systemd_can() {
+	[ "$UID_NOW" = 0 ] && [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
+}
+
+# Starts the supervisor and, independent of it, the backup. systemd expands $ in commands: a script file has none.
+systemd_start() {
+	# shellcheck disable=SC2086 # SH may be two words
+	systemd-run -q --collect --unit="snapback-$ID-guard" \
+		-p Restart=on-failure -p RestartSec=1 -p KillMode=process -p IgnoreOnIsolate=yes \
+		-p OOMPolicy=continue -p OOMScoreAdjust=-900 \
+		$SH "$AGENT" - "$STATE_DIR" plain - supervise "$ID" || return 1
+	# AccuracySec: the default of a minute fired up to 43 s late. A unit name per transaction: a failed one stays loaded.
+	# shellcheck disable=SC2086
+	systemd-run -q --collect --unit="snapback-$ID-backup" --on-active=5 --on-unit-inactive=5 \
+		--timer-property=AccuracySec=100ms --timer-property=IgnoreOnIsolate=yes \
+		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity \
+		$SH "$AGENT" - "$STATE_DIR" plain - backup "$ID"
+}
+
+systemd_is_armed() {
+	systemctl is-active --quiet "snapback-$ID-guard.service" "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
+}
+
+# KillMode=process: a daemon that a script started lives on when the runner has ended.
+systemd_start_runner() {
+	# shellcheck disable=SC2086
+	systemd-run -q --collect --unit="snapback-$ID-run" -p KillMode=process -p IgnoreOnIsolate=yes \
+		-p IgnoreSIGPIPE=yes --setenv=SNAPBACK_TX="$ID" \
+		$SH "$AGENT" - "$STATE_DIR" plain - run "$ID"
+}
+
+# A process of its own for what must not end with the session that asked for it.
+systemd_detach() {
+	read_now
+	# shellcheck disable=SC2086
+	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes \
+		$SH "$AGENT" - "$STATE_DIR" plain - "$@"
+}
+
+# Kills what is left in the runner's cgroup. cgroup.kill reaches frozen processes; an older kernel needs them thawed.
+systemd_kill_runner() {
+	[ -f "$TX/runner.cgroup" ] || return 0
+	IFS= read -r skr_group <"$TX/runner.cgroup" || return 0
+	[ -d "$skr_group" ] || return 0
+	if [ -w "$skr_group/cgroup.kill" ]; then
+		echo 1 >"$skr_group/cgroup.kill"
+		return 0
+	fi
+	[ ! -w "$skr_group/cgroup.freeze" ] || echo 0 >"$skr_group/cgroup.freeze"
+	while read -r skr_pid; do
+		kill -KILL "$skr_pid" 2>/dev/null
+	done <"$skr_group/cgroup.procs"
+}
+
+# The runner notes where it runs, if that is a cgroup of its own unit.
+systemd_note_runner() {
+	while IFS= read -r snr_line; do
+		case $snr_line in
+		0::*"/snapback-$ID-run.service") printf '/sys/fs/cgroup%s\n' "${snr_line#0::}" >"$TX/runner.cgroup" ;;
+		*name=systemd:*"/snapback-$ID-run.service")
+			printf '/sys/fs/cgroup/systemd%s\n' "${snr_line##*name=systemd:}" >"$TX/runner.cgroup"
+			;;
+		esac
+	done </proc/self/cgroup
+}
+
+# Stops what still waits. The supervisor ends by itself; called from a unit, so never waited for.
+systemd_stop() {
+	systemctl stop --no-block "snapback-$ID-backup.timer" >/dev/null 2>&1
+	systemctl stop --no-block "snapback-$ID-run.service" >/dev/null 2>&1
+	return 0
+}
+
+HOOK_UNITS=/etc/systemd/system
+
+systemd_hook_installed() {
+	[ -f "$STATE_DIR/hook.sh" ] || return 1
+	for shi_stage in boot boot-mounted boot-late; do
+		[ -f "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
+	done
+	systemd_hook_text boot | cmp -s - "$HOOK_UNITS/snapback-boot.service"
+}
+
+# Installed once, inert without `current`. It is made durable before anything is armed; systemd need not be told:
+# the next boot reads it.
+systemd_install_hook() {
+	systemd_hook_installed && return 0
+	hook_script >"$STATE_DIR/hook.sh" || return 1
+	sih_wants="$HOOK_UNITS/sysinit.target.wants $HOOK_UNITS/multi-user.target.wants"
+	# shellcheck disable=SC2086
+	mkdir -p $sih_wants || return 1
+	for sih_stage in boot boot-mounted boot-late; do
+		systemd_hook_text "$sih_stage" >"$HOOK_UNITS/snapback-$sih_stage.service" || return 1
+		sih_target=sysinit
+		[ "$sih_stage" != boot-late ] || sih_target=multi-user
+		ln -sf "../snapback-$sih_stage.service" "$HOOK_UNITS/$sih_target.target.wants/" || return 1
+	done
+	# shellcheck disable=SC2086
+	durable "$STATE_DIR/hook.sh" "$STATE_DIR" "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS" $sih_wants
+}
+
+systemd_remove_hook() {
+	rm -f "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS"/*.wants/snapback-boot*.service "$STATE_DIR/hook.sh"
+}
+
+hook_script() {
+	cat <<'HOOK'
+#!/bin/sh
+# snapback: undoes at boot what was not confirmed. Inert without `current`.
+state=${0%/*}
+read -r id <"$state/current" || exit 0
+case $id in '' | */* | .*) exit 0 ;; esac
+exec /bin/sh "$state/tx/$id/agent.sh" - "$state" plain - boot "$1"
+HOOK
+}
+
+# Measured: only Before=local-fs-pre.target, with a daemon-reload of the hook's own, still boots a host whose fstab
+# was broken. Where the state lies on a file system of its own, that one must be mounted first.
+systemd_hook_text() {
+	sht_state="ConditionPathExists=$STATE_DIR/current"
+	sht_early=local-fs-pre.target
+	read_mounts
+	find_mount "$STATE_DIR"
+	if [ "$MOUNT_POINT" != / ]; then
+		sht_early=
+		sht_state="$sht_state
+RequiresMountsFor=$STATE_DIR"
+	fi
+	sht_network="network-pre.target systemd-networkd.service nftables.service netfilter-persistent.service ufw.service firewalld.service networking.service NetworkManager.service ssh.service sshd.service"
+	case $1 in
+	boot)
+		sht_order="DefaultDependencies=no
+After=systemd-remount-fs.service
+Wants=local-fs-pre.target network-pre.target
+Before=$sht_early local-fs.target sysinit.target systemd-sysctl.service systemd-modules-load.service $sht_network shutdown.target
+Conflicts=shutdown.target"
+		[ -n "$sht_early" ] || sht_order="DefaultDependencies=no
+After=systemd-remount-fs.service
+Wants=network-pre.target
+Before=sysinit.target $sht_network shutdown.target
+Conflicts=shutdown.target"
+		;;
+	boot-mounted)
+		sht_order="DefaultDependencies=no
+After=local-fs.target snapback-boot.service
+Wants=network-pre.target
+Before=sysinit.target $sht_network shutdown.target
+Conflicts=shutdown.target"
+		;;
+	*) sht_order="After=multi-user.target" ;;
+	esac
+	cat <<UNIT
+[Unit]
+Description=snapback: undo what was not confirmed ($1)
+$sht_order
+$sht_state
+IgnoreOnIsolate=yes
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $STATE_DIR/hook.sh $1
+TimeoutStartSec=90
+StandardOutput=journal+console
+UNIT
+}

@@ -1,0 +1,127 @@
+# shellcheck shell=sh
+# Processes: who they are beyond their number, whether they live, and which connection serves us.
+
+# Sets STAT_STATE, STAT_PARENT, STAT_TICK, STAT_NAME for a pid. The start tick (field 22 of /proc/PID/stat, in
+# clock ticks since boot) tells a process from a later one with the same number. No fork.
+read_stat() {
+	STAT_TICK=
+	read -r rs_line 2>/dev/null <"/proc/$1/stat" || return 1
+	rs_name=${rs_line#*"("}
+	STAT_NAME=${rs_name%")"*}
+	rs_rest=${rs_line##*") "}
+	# shellcheck disable=SC2086 # the fields are numbers, split on purpose
+	set -- $rs_rest
+	STAT_STATE=$1
+	STAT_PARENT=$2
+	shift 19
+	STAT_TICK=$1
+}
+
+read_boot_id() {
+	read -r BOOT_ID </proc/sys/kernel/random/boot_id || BOOT_ID=none
+}
+
+# Sets MY_IDENTITY to "pid tick boot_id" of this very process. $$ is wrong in a subshell, so it is read anew.
+read_identity() {
+	read_stat "$$" || STAT_TICK=0
+	read_boot_id
+	MY_IDENTITY="$$ $STAT_TICK $BOOT_ID"
+}
+
+# Whether the process whose identity stands in a file is alive: same boot, same number, same start, no zombie.
+is_alive() {
+	[ -f "$1" ] || return 1
+	read -r ALIVE_PID ia_tick ia_boot <"$1" 2>/dev/null || return 1
+	read_boot_id
+	[ "$ia_boot" = "$BOOT_ID" ] || return 1
+	read_stat "$ALIVE_PID" || return 1
+	[ "$STAT_STATE" != Z ] && [ "$STAT_STATE" != X ] && [ "$STAT_TICK" = "$ia_tick" ]
+}
+
+# Wakes the process of an identity file out of its sleep.
+wake() {
+	is_alive "$1" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	return 0
+}
+
+wake_followers() {
+	for wf_file in "$TX"/follower.*; do
+		[ -f "$wf_file" ] || continue
+		is_alive "$wf_file" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	done
+	return 0
+}
+
+# Sleeps at most the given centiseconds, less when woken by USR1. A caller that loops sets the trap itself.
+nap() {
+	np_cs=$1
+	[ "$np_cs" -lt 5 ] && np_cs=5
+	if [ "$np_cs" -ge 100 ]; then
+		sleep 1 &
+	elif [ "$np_cs" -lt 10 ]; then
+		{ sleep "0.0$np_cs" 2>/dev/null || sleep 1; } &
+	else
+		{ sleep "0.$np_cs" 2>/dev/null || sleep 1; } &
+	fi
+	NAP_PID=$!
+	# A wake that came before the wait must not be slept over.
+	[ -n "${WOKEN:-}" ] || wait "$NAP_PID" 2>/dev/null
+	WOKEN=
+	kill "$NAP_PID" 2>/dev/null
+	wait "$NAP_PID" 2>/dev/null
+	return 0
+}
+
+# Sets CONNECTION to "pid:tick" of the process that sshd or dropbear forked when it accepted the TCP connection
+# that serves us. For a user other than root sshd forks a second process after authentication: that one is too
+# young to tell when the connection was opened, so the walk goes on up to the last one below the listener.
+read_connection() {
+	CONNECTION=
+	rc_pid=$$
+	while [ "$rc_pid" -gt 1 ]; do
+		read_stat "$rc_pid" || break
+		case $STAT_NAME in
+		dropbear | dropbearmulti)
+			CONNECTION=$rc_pid:$STAT_TICK
+			break
+			;;
+		sshd | sshd-session | sshd-auth | sshd.*)
+			rc_title=$(tr '\000' ' ' <"/proc/$rc_pid/cmdline")
+			case $rc_title in
+			*"[listener]"*) break ;;
+			"sshd: "* | "sshd-session: "* | "sshd-auth: "*) CONNECTION=$rc_pid:$STAT_TICK ;;
+			*) [ -n "$CONNECTION" ] || CONNECTION=$rc_pid:$STAT_TICK
+				break ;;
+			esac
+			;;
+		*) [ -z "$CONNECTION" ] || break ;;
+		esac
+		rc_pid=$STAT_PARENT
+	done
+	[ -n "$CONNECTION" ]
+}
+
+# Kills every process of the transaction and waits until none is left: by its unit's cgroup, and by the mark in
+# its environment for what left the cgroup. Returns 1 when one can't die (it hangs in the kernel).
+kill_transaction() {
+	kt_left=50
+	while :; do
+		guard_kill_runner
+		kt_pids=$(transaction_pids)
+		[ -n "$kt_pids" ] || return 0
+		for kt_pid in $kt_pids; do
+			kill -KILL "$kt_pid" 2>/dev/null
+		done
+		kt_left=$((kt_left - 1))
+		[ "$kt_left" -gt 0 ] || return 1
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+
+transaction_pids() {
+	grep -ls "SNAPBACK_TX=$ID" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ tp_pid _; do
+		[ "$tp_pid" = "$$" ] && continue
+		read_stat "$tp_pid" || continue
+		[ "$STAT_STATE" = Z ] || printf '%s\n' "$tp_pid"
+	done
+}

@@ -1,0 +1,105 @@
+# shellcheck shell=sh
+# Who decides, and who carries it out. Both are chains of files that are each hard-linked exactly once: ln is the
+# one primitive that had one winner in every shell measured (busybox mv -n let both win).
+
+# Sets DECISION to confirm, rollback or nothing, and TURN to the number of the turn that is open.
+# A turn whose content is none of ours is a rollback: missing, stale or foreign is never a confirmation.
+read_decision() {
+	DECISION=
+	TURN=1
+	while [ -e "$TX/turn.$TURN" ] || [ -L "$TX/turn.$TURN" ]; do
+		rdn_word=
+		if [ -f "$TX/turn.$TURN" ] && ! [ -L "$TX/turn.$TURN" ]; then
+			read -r rdn_word _ <"$TX/turn.$TURN" || rdn_word=
+		fi
+		case $rdn_word in
+		confirm) DECISION=confirm ;;
+		extend)
+			TURN=$((TURN + 1))
+			continue
+			;;
+		*) DECISION=rollback ;;
+		esac
+		# Whoever sees a decision makes it durable before acting on it or telling it.
+		durable "$TX"
+		return 0
+	done
+	return 0
+}
+
+# Writes a candidate for a decision, durable before it can win.
+write_candidate() {
+	printf '%s\n' "$2" >"$TX/$1" && durable "$TX/$1" "$TX"
+}
+
+# Tries to take the open turn with a candidate. Succeeds only if this very candidate won.
+take_turn() {
+	tt_candidate=$TX/$1
+	read_decision
+	[ -z "$DECISION" ] || return 1
+	ln "$tt_candidate" "$TX/turn.$TURN" 2>/dev/null
+	durable "$TX"
+	[ -f "$TX/turn.$TURN" ] && ! [ -L "$TX/turn.$TURN" ] && [ "$TX/turn.$TURN" -ef "$tt_candidate" ]
+}
+
+# Decides for rollback; the cause goes to its own file first, so that the candidate written when arming still
+# does where nothing more can be written. Returns 0 if the decision is rollback, whoever took it.
+decide_rollback() {
+	[ -f "$TX/cause" ] || printf '%s\n' "$(one_line "$1")" >"$TX/cause" 2>/dev/null
+	take_turn candidate.rollback && return 0
+	read_decision
+	[ "$DECISION" = rollback ]
+}
+
+carrier_alive() {
+	ca_n=1
+	ca_last=
+	while [ -e "$TX/carry.$ca_n" ]; do
+		ca_last=$TX/carry.$ca_n
+		ca_n=$((ca_n + 1))
+	done
+	[ -n "$ca_last" ] && is_alive "$ca_last"
+}
+
+# Becomes the one process that carries the decision out. A dead carrier is followed, never replaced in place.
+take_carry() {
+	read_identity
+	# The reserve was kept for this moment: a full disk must not keep the undo from being written down.
+	rm -f "$TX/reserve"
+	while :; do
+		if carrier_alive; then
+			return 1
+		fi
+		printf '%s\n' "$MY_IDENTITY" >"$TX/carrier.$$" && durable "$TX/carrier.$$" "$TX" || return 1
+		if ln "$TX/carrier.$$" "$TX/carry.$ca_n" 2>/dev/null && [ "$TX/carry.$ca_n" -ef "$TX/carrier.$$" ]; then
+			rm -f "$TX/carrier.$$"
+			return 0
+		fi
+		[ -e "$TX/carry.$ca_n" ] || return 1
+	done
+}
+
+# Kills whoever carries and hangs.
+kill_carrier() {
+	carrier_alive || return 0
+	kill -CONT "$ALIVE_PID" 2>/dev/null
+	kill -KILL "$ALIVE_PID" 2>/dev/null
+	kc_left=50
+	while carrier_alive && [ "$kc_left" -gt 0 ]; do
+		kc_left=$((kc_left - 1))
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+
+# Ends the transaction: the record says so durably, and only then the lock is free.
+finish() {
+	mark 'done' "$1 $(date -u +%s)"
+	release
+}
+
+release() {
+	if read_current && [ "$CURRENT" = "$ID" ]; then
+		rm -f "$STATE_DIR/current"
+		durable "$STATE_DIR"
+	fi
+}

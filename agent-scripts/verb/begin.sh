@@ -1,0 +1,144 @@
+# shellcheck shell=sh
+# Beginning a transaction: lock, stage, look again, snapshot, arm, read back; then the runner goes and we follow.
+
+verb_begin() {
+	contact
+	take_lock "$1"
+	REPORT=$TX/report
+	REPORT_ALOUD=0
+	check_place
+	look_again
+	stage_changes
+	baseline_checks
+	snapshot_changes
+	arm
+	start_apply
+	follow_journal 0 ready
+	tell end
+}
+
+# The transaction's folder first, whole; then the lock, which only a hard link to it can take.
+take_lock() {
+	case $1 in '' | *[!0-9A-Za-z]*) give_up "a transaction's id can't be '$1'" ;; esac
+	ID=$1
+	TX=$STATE_DIR/tx/$ID
+	mkdir -p "$STATE_DIR/tx" && mkdir "$TX" || give_up "the record of $ID could not be made"
+	mv "$INBOX/job" "$TX/job" || give_up "the job did not arrive whole"
+	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
+	cp "$AGENT" "$TX/agent.sh" || give_up "the agent could not be copied"
+	AGENT=$TX/agent.sh
+	JOB=$TX/job
+	read_spec "$JOB/spec" || give_up "the job has no spec"
+	read_identity
+	printf '%s\n' "$MY_IDENTITY" >"$TX/holder"
+	date -u +%s >"$TX/born"
+	printf '%s\n' "$ID" >"$TX/lock"
+	durable "$TX/lock" "$TX/holder" "$TX" "$STATE_DIR/tx"
+	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
+	if ! [ "$STATE_DIR/current" -ef "$TX/lock" ]; then
+		rm -rf "$TX"
+		tell_pending
+		ID=''
+		refuse locked "another transaction is open on this host"
+	fi
+	durable "$STATE_DIR"
+}
+
+# Nothing is armed yet: forget the transaction and free the lock.
+discard_quietly() {
+	[ -z "${INBOX:-}" ] || rm -rf "$INBOX"
+	[ -n "${ID:-}" ] && [ -d "${TX:-/nonexistent}" ] && [ "$TX" != "${INBOX:-}" ] || return 0
+	mark 'done' "discarded $(date -u +%s)" || :
+	journal discarded
+	release
+	clean_up
+}
+
+# Can a guard be kept here at all?
+check_place() {
+	hook_word
+	if [ "$SPEC_volatile" != 1 ]; then
+		if is_volatile "$STATE_DIR"; then
+			refuse volatile_state "$STATE_DIR is on $MOUNT_TYPE and would not survive a reboot; --volatile-guard goes on without that"
+		fi
+		[ "$HOOK" != none ] || refuse no_boot_hook "no boot hook can be installed here, so a reboot inside the window would leave the change in place; --volatile-guard goes on without it"
+	fi
+	read_connection || refuse no_connection "no sshd or dropbear was found above this session, so a confirmation could not be proved fresh"
+}
+
+# Under the lock the host must still be what the plan showed.
+look_again() {
+	WHY="the host could not be inspected"
+	inspect_changes || refuse inspect "$WHY"
+	[ "$STATE_DIGEST" = "$SPEC_state_digest" ] || refuse stale_plan "the host has changed since the plan was made; plan again"
+}
+
+stage_changes() {
+	check_space
+	sg_n=0
+	while [ "$sg_n" -lt "$SPEC_changes" ]; do
+		read_change "$sg_n"
+		WHY="change '$CHANGE_NAME' could not be staged"
+		if [ "$CHANGE_KIND" = files ]; then files_stage "$sg_n" || refuse stage "$WHY"; fi
+		sg_n=$((sg_n + 1))
+	done
+}
+
+# Room for the copies of what will be replaced, and for a megabyte of journal and reserve.
+check_space() {
+	cs_need=$((1048576 + REPLACED_BYTES))
+	for cs_list in "$JOB"/c/*/watch; do
+		[ -f "$cs_list" ] || continue
+		while IFS= read -r cs_path; do
+			[ ! -e "$cs_path" ] || cs_need=$((cs_need + $(du -sk -- "$cs_path" 2>/dev/null | cut -f1) * 1024))
+		done <"$cs_list"
+	done
+	read_free "$STATE_DIR"
+	[ "$FREE_BYTES" -ge "$cs_need" ] ||
+		refuse no_space "the guard needs $cs_need bytes in $STATE_DIR and $FREE_BYTES are free"
+}
+
+snapshot_changes() {
+	sc_n=0
+	while [ "$sc_n" -lt "$SPEC_changes" ]; do
+		read_change "$sc_n"
+		WHY="the snapshot of change '$CHANGE_NAME' could not be taken"
+		if change_is_due "$sc_n"; then "${CHANGE_KIND}_snapshot" "$sc_n" || refuse snapshot "$WHY"; fi
+		sc_n=$((sc_n + 1))
+	done
+	# The reserve is given back when the undo begins, so that a full disk can't stop it.
+	dd if=/dev/zero of="$TX/reserve" bs=65536 count=8 2>/dev/null || refuse no_space "the reserve for the undo could not be written"
+	printf 'rollback\n' >"$TX/candidate.rollback"
+	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
+}
+
+# fsync of every file and directory below.
+sync_tree() {
+	find "$1" \( -type f -o -type d \) -exec sync {} +
+}
+
+# Armed means: the record says so durably, the guard lives, and it was read back.
+arm() {
+	if [ "$SPEC_volatile" != 1 ] || [ "$HOOK" != none ]; then
+		guard_install_hook || refuse no_boot_hook "the boot hook could not be installed"
+	fi
+	printf '%s\n' "$CONNECTION" >"$TX/arming_connection"
+	read_now
+	read_boot_id
+	mark armed "$NOW $BOOT_ID" || refuse no_space "the arming could not be written down"
+	trap 'WOKEN=1' USR1
+	if ! guard_start || ! await_armed; then
+		decide_rollback "the guard could not be started"
+		guard_stop
+		refuse no_guard "the guard could not be started ($BACKEND)"
+	fi
+	journal "armed backend=$BACKEND hook=$HOOK apply_timeout=$SPEC_apply_timeout window=$SPEC_window -- "
+}
+
+start_apply() {
+	: >"$TX/go" && durable "$TX/go" "$TX"
+	journal applying
+	guard_start_runner || mark failed "the runner could not be started"
+	wake "$TX/supervisor"
+	rm -rf "$INBOX"
+}

@@ -1,0 +1,87 @@
+# shellcheck shell=sh
+# Confirming: needs the token (on stdin), the plan's digest, `ready`, and a connection opened after it.
+
+verb_confirm() {
+	IFS= read -r vc_token || vc_token=
+	if ! open_tx "$1"; then
+		deny unknown_transaction "this host knows of no transaction $1"
+		return
+	fi
+	JOB=$TX/job
+	vc_sum=$(printf '%s' "$vc_token" | sha256sum)
+	if [ -z "$SPEC_token" ] || [ "${vc_sum%% *}" != "$SPEC_token" ]; then
+		deny bad_token "the token is not this transaction's"
+		return
+	fi
+	read_state
+	case $STATE in
+	confirmed) tell "confirmed already=1" && tell end && return ;;
+	confirming) confirm_through && return ;;
+	ready) ;;
+	locked | armed | applying | applied) deny not_ready "the host is not ready to be confirmed ($STATE)" && return ;;
+	*) deny too_late "the host is $STATE" && return ;;
+	esac
+	[ "$2" = "$SPEC_digest" ] || { deny wrong_digest "this confirms another plan" && return; }
+	confirm_fresh || return 0
+	confirm_decide
+}
+
+# deny REASON TEXT: an answer, not an error.
+deny() {
+	vd_reason=$1
+	shift
+	tell "denied reason=$vd_reason -- $*"
+	tell end
+}
+
+# The connection must be younger than `ready` and not the one that armed: an old line proves nothing.
+confirm_fresh() {
+	read_mark ready || { deny not_ready "the host is not ready" && return 1; }
+	cf_ready=$MARK
+	if ! read_connection; then
+		deny stale_connection "no sshd or dropbear was found above this session"
+		return 1
+	fi
+	IFS= read -r cf_arming <"$TX/arming_connection"
+	if [ "$CONNECTION" = "$cf_arming" ] || [ "${CONNECTION#*:}" -le "$cf_ready" ]; then
+		deny stale_connection "this connection was opened before the host was ready, so it proves nothing"
+		return 1
+	fi
+}
+
+confirm_decide() {
+	read_now
+	if ! read_deadline || [ "$NOW" -ge "$DEADLINE" ]; then
+		decide_rollback "the confirmation came after the deadline"
+		wake "$TX/supervisor"
+		deny too_late "the deadline has passed; the host is being rolled back"
+		return
+	fi
+	write_candidate "candidate.confirm.$$" "confirm $CONNECTION" || { deny no_space "the confirmation could not be written" && return; }
+	if take_turn "candidate.confirm.$$"; then
+		confirm_through
+		return
+	fi
+	rm -f "$TX/candidate.confirm.$$"
+	read_decision
+	if [ "$DECISION" = confirm ]; then confirm_through; else deny too_late "the host is being rolled back"; fi
+}
+
+# Carries the confirmation out, or waits for whoever does; says `confirmed` only when that is durable.
+confirm_through() {
+	trap 'WOKEN=1' USR1
+	ct_left=30
+	until read_mark 'done'; do
+		carry_out && continue
+		ct_left=$((ct_left - 1))
+		if [ "$ct_left" -le 0 ]; then
+			tell "confirming -- decided, but not carried out yet"
+			tell end
+			return
+		fi
+		nap 100
+	done
+	wake "$TX/supervisor"
+	tell "confirmed already=0"
+	tell end
+}

@@ -1,0 +1,50 @@
+# shellcheck shell=sh
+# Looking for what would keep a guard from being armed here.
+
+verb_doctor() {
+	contact
+	tell_host
+	tell_pending
+	for vd_tool in sha256sum stat find cp mv ln tar sed grep tail head sync sort cut tr touch dd df du mkfifo comm readlink sleep date; do
+		command -v "$vd_tool" >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- $vd_tool is missing"
+	done
+	stat -c %f / >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- stat doesn't know -c"
+	doctor_links
+	[ -n "$SETSID" ] || tell "doctor item=tool ok=0 -- setsid is missing: a step that must be ended leaves its children"
+	if "${BACKEND}_hook_installed"; then
+		tell "doctor item=hook ok=1 -- installed"
+	else
+		hook_word
+		case $HOOK in
+		none) tell "doctor item=hook ok=0 -- no boot hook is possible with $BACKEND" ;;
+		*) tell "doctor item=hook ok=1 -- is installed by the first deploy" ;;
+		esac
+	fi
+	tell end
+}
+
+doctor_links() {
+	mkdir -p "$STATE_DIR/inbox" && : >"$STATE_DIR/inbox/probe.$$" || {
+		tell "doctor item=state ok=0 -- $STATE_DIR can't be written"
+		return
+	}
+	if ln "$STATE_DIR/inbox/probe.$$" "$STATE_DIR/inbox/link.$$" 2>/dev/null; then
+		tell "doctor item=state ok=1 -- $STATE_DIR"
+	else
+		tell "doctor item=state ok=0 -- the file system of $STATE_DIR has no hard links"
+	fi
+	rm -f "$STATE_DIR/inbox/probe.$$" "$STATE_DIR/inbox/link.$$"
+}
+
+# Removes every trace of us; refused while a transaction is open.
+verb_forget() {
+	contact
+	if read_current; then
+		tell_pending
+		refuse locked "a transaction is open on this host"
+	fi
+	guard_remove_hook
+	cd / && rm -rf "$STATE_DIR"
+	tell "forgotten -- $STATE_DIR and the boot hook are gone"
+	tell end
+}

@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# Looking at the host: what is, what would change, how the guard would be armed. Changes nothing.
+
+verb_inspect() {
+	JOB=$INBOX/job
+	TX=$INBOX
+	ID=inspect-$NONCE
+	REPORT=$INBOX/report
+	REPORT_ALOUD=1
+	contact
+	tell_host
+	tell_pending
+	read_spec "$JOB/spec" || give_up "the job has no spec"
+	WHY="the host could not be inspected"
+	if ! inspect_changes; then
+		tell "refused reason=inspect -- $WHY"
+	else
+		tell_limits
+		[ "${1:-}" != texts ] || tell_texts
+		tell "state_digest sum=$STATE_DIGEST"
+	fi
+	cd / && rm -rf "$INBOX"
+	tell end
+}
+
+tell_host() {
+	hook_word
+	is_volatile "$STATE_DIR" && th_volatile=1 || th_volatile=0
+	read_free "$STATE_DIR"
+	th_shell=$(readlink "/proc/$$/exe" 2>/dev/null)
+	tell "hello version=1 uid=$UID_NOW backend=$BACKEND hook=$HOOK volatile=$th_volatile free=$FREE_BYTES shell=${th_shell##*/} -- $STATE_DIR"
+	read_connection || tell "limit kind=no_connection -- no sshd or dropbear was found above this session: a confirmation could not be proved fresh"
+}
+
+# Sets FREE_BYTES of the file system that a path lies on.
+read_free() {
+	FREE_BYTES=0
+	# shellcheck disable=SC2046 # df's last line, split on purpose
+	set -- $(df -Pk "$1" 2>/dev/null | tail -n 1)
+	[ $# -ge 4 ] && FREE_BYTES=$(($4 * 1024))
+}
+
+tell_texts() {
+	tx_n=0
+	while [ "$tx_n" -lt "$SPEC_changes" ]; do
+		read_change "$tx_n"
+		[ "$CHANGE_KIND" != files ] || files_tell_texts "$tx_n"
+		tx_n=$((tx_n + 1))
+	done
+}
+
+# What the guard would not cover, before anybody agrees to it.
+tell_limits() {
+	[ "$CP_KEEPS_ALL" = 1 ] || tell "limit kind=attributes -- this host's cp keeps no ACLs, extended attributes or capabilities: a watched file gets its content, owner and mode back, a replaced one all of it"
+	read_mounts
+	tl_n=0
+	while [ "$tl_n" -lt "$SPEC_changes" ]; do
+		for tl_list in differ watch; do
+			[ -f "$JOB/c/$tl_n/$tl_list" ] || continue
+			while IFS=/ read -r _ tl_path; do
+				find_mount "/$tl_path"
+				case $MOUNT_TYPE in
+				nfs* | cifs | smb* | 9p | fuse.sshfs | autofs | ceph)
+					tell "limit kind=network_fs -- /$tl_path lies on $MOUNT_TYPE: it is not undone early at boot"
+					break
+					;;
+				esac
+			done <"$JOB/c/$tl_n/$tl_list"
+		done
+		tl_n=$((tl_n + 1))
+	done
+}

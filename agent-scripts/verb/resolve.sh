@@ -1,0 +1,178 @@
+# shellcheck shell=sh
+# The one rule, for the boot hook, the backup, a restarted supervisor, and every contact of a controller:
+# decided but not done: carry it out; undecided without a living supervisor: roll back now; else hands off.
+
+# resolve WHO, with WHO = contact | restart | backup | boot, for the transaction that is open (ID, TX).
+resolve() {
+	JOB=$TX/job
+	if read_mark 'done'; then
+		release
+		return 0
+	fi
+	read_decision
+	if [ -z "$DECISION" ]; then
+		if ! read_mark armed; then
+			is_alive "$TX/holder" || discard_quietly
+			return 0
+		fi
+		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
+		# Between the mark and the supervisor's first breath the session that arms is the one to wait for.
+		if ! [ -f "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
+		decide_rollback "the guard found the change unconfirmed and its supervisor gone ($1)"
+	fi
+	case $1 in
+	contact) carrier_alive || read_mark undo_failed || guard_detach resolve "$ID" ;;
+	*) carry_out ;;
+	esac
+	return 0
+}
+
+# What every controller's visit does first.
+contact() {
+	read_current || return 0
+	(
+		open_tx "$CURRENT" || exit 0
+		[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
+		resolve contact
+	)
+}
+
+# A process of its own that resolves.
+verb_resolve() {
+	open_tx "$1" || exit 0
+	trap '' HUP PIPE
+	resolve restart
+	guard_stop
+	clean_up
+	exit 0
+}
+
+# The backup: looks every few seconds, and treats a supervisor that lives ten seconds past the deadline as stuck.
+verb_backup() {
+	open_tx "$1" || exit 0
+	trap '' HUP PIPE
+	backup_once
+	! read_mark 'done' || guard_stop
+	exit 0
+}
+
+verb_backup_loop() {
+	open_tx "$1" || exit 0
+	trap '' HUP PIPE
+	trap 'WOKEN=1' USR1
+	read_identity
+	printf '%s\n' "$MY_IDENTITY" >"$TX/backup" && durable "$TX/backup" "$TX"
+	wake "$TX/holder"
+	bl_naps=0
+	until read_mark 'done' || read_mark undo_failed || ! [ -d "$TX" ]; do
+		nap 100
+		bl_naps=$((bl_naps + 1))
+		[ $((bl_naps % 5)) -ne 0 ] || backup_once
+	done
+	exit 0
+}
+
+backup_once() {
+	JOB=$TX/job
+	read_now
+	read_decision
+	if [ -z "$DECISION" ]; then
+		if read_deadline && [ "$NOW" -gt $((DEADLINE + 1000)) ] && is_alive "$TX/supervisor"; then
+			mark expired $((NOW - DEADLINE))
+			decide_rollback "the supervisor was stuck past the deadline"
+			kill_supervisor
+		fi
+	elif [ "$DECISION" = rollback ]; then
+		unstick_undo
+	fi
+	resolve backup
+}
+
+# Decided and alive but getting nowhere: the undo has a limit, and past it another process takes over.
+unstick_undo() {
+	if read_mark undoing; then
+		bo_limit=$((MARK + 6000 + SPEC_changes * 60000))
+	else
+		bo_limit=$((DEADLINE + 1000))
+		read_deadline && bo_limit=$((DEADLINE + 1000))
+	fi
+	[ "$NOW" -gt "$bo_limit" ] || return 0
+	kill_carrier
+	kill_supervisor
+}
+
+kill_supervisor() {
+	is_alive "$TX/supervisor" || return 0
+	kill -CONT "$ALIVE_PID" 2>/dev/null
+	kill -KILL "$ALIVE_PID" 2>/dev/null
+	thaw_process "$ALIVE_PID"
+}
+
+# A frozen cgroup of version 1 keeps even a killed process; version 2 lets it go.
+thaw_process() {
+	while IFS=: read -r _ tp_kind tp_path; do
+		case $tp_kind in
+		'') tp_file=/sys/fs/cgroup$tp_path/cgroup.freeze tp_word=0 ;;
+		freezer) tp_file=/sys/fs/cgroup/freezer$tp_path/freezer.state tp_word=THAWED ;;
+		*) continue ;;
+		esac
+		[ ! -w "$tp_file" ] || echo "$tp_word" >"$tp_file"
+	done 2>/dev/null <"/proc/$1/cgroup"
+	return 0
+}
+
+# boot STAGE: early only files come back, on what is mounted, and nothing that could block; late all the rest.
+verb_boot() {
+	open_tx "$1" || exit 0
+	shift
+	trap '' HUP PIPE
+	JOB=$TX/job
+	if read_mark 'done'; then
+		release
+		exit 0
+	fi
+	# systemctl isolate can start us in the boot that armed: then the supervisor lives, and that is all we need to see.
+	read_decision
+	if [ -z "$DECISION" ]; then
+		if ! read_mark armed; then
+			is_alive "$TX/holder" || discard_quietly
+			exit 0
+		fi
+		! is_alive "$TX/supervisor" || exit 0
+		decide_rollback "the host was started again before the change was confirmed"
+	fi
+	case $1 in
+	boot-late)
+		boot_attempts_left && carry_out
+		clean_up
+		;;
+	*) boot_early ;;
+	esac
+	exit 0
+}
+
+boot_attempts_left() {
+	ba_n=1
+	while [ -e "$TX/boot.$ba_n" ]; do ba_n=$((ba_n + 1)); done
+	if [ "$ba_n" -gt 3 ]; then
+		mark undo_failed "given up after three boots"
+		return 1
+	fi
+	: >"$TX/boot.$ba_n" && durable "$TX/boot.$ba_n" "$TX"
+}
+
+boot_early() {
+	[ "$DECISION" = rollback ] || return 0
+	! carrier_alive || return 0
+	[ -w "$STATE_DIR/current" ] && : >>"$TX/journal" || mount -o remount,rw / 2>/dev/null
+	be_n=$((SPEC_changes - 1))
+	be_any=
+	while [ "$be_n" -ge 0 ]; do
+		if [ -e "$TX/started.$be_n" ]; then
+			restore_snapshot "$be_n" mounted
+			[ ! -e "$JOB/c/$be_n/restored" ] || be_any=1
+		fi
+		be_n=$((be_n - 1))
+	done
+	[ -z "$be_any" ] || ! command -v systemctl >/dev/null 2>&1 || systemctl daemon-reload
+}

@@ -1,0 +1,106 @@
+# shellcheck shell=sh
+# Telling what is: the open transaction, the last one, and the journal of either.
+
+# Tells the open transaction, if there is one. Sets PENDING_ID.
+tell_pending() {
+	PENDING_ID=
+	read_current || return 0
+	(
+		open_tx "$CURRENT" || {
+			tell "pending tx=$CURRENT state=locked age=0 left=- owner=unknown -- its record can't be read"
+			exit 0
+		}
+		read_state
+		read_now
+		tp_left=-
+		case $STATE in
+		armed | applying | applied | ready)
+			if read_deadline; then
+				tp_left=$(((DEADLINE - NOW) / 100))
+				[ "$tp_left" -ge 0 ] || tp_left=0
+			fi
+			;;
+		esac
+		tp_age=0
+		[ ! -f "$TX/born" ] || { IFS= read -r tp_born <"$TX/born" && tp_age=$(($(date -u +%s) - tp_born)); }
+		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner -- $SPEC_comment"
+	)
+	PENDING_ID=$CURRENT
+}
+
+verb_status() {
+	contact
+	tell_host
+	tell_pending
+	tell_last
+	tell end
+}
+
+# The newest transaction that is over.
+tell_last() {
+	tl_newest=
+	for tl_dir in "$STATE_DIR"/tx/*/; do
+		[ -f "${tl_dir}done" ] && tl_newest=$tl_dir
+	done
+	[ -n "$tl_newest" ] || return 0
+	tl_newest=${tl_newest%/}
+	(
+		open_tx "${tl_newest##*/}" || exit 0
+		read_mark 'done' || exit 0
+		tell "last tx=$ID result=${MARK%% *} age=$(($(date -u +%s) - ${MARK##* })) owner=$SPEC_owner -- $SPEC_comment"
+		grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | while IFS= read -r tl_line; do
+			tell "last_item ${tl_line#undo_item }"
+		done
+	)
+}
+
+# follow ID FROM UNTIL: tells the journal from line FROM+1 on, until the transaction is ready (UNTIL = ready) or
+# over. Lines carry their number, so that a reader who lost the line goes on where it was.
+verb_follow() {
+	if ! open_tx "$1"; then
+		tell "untouched -- this host knows of no transaction $1"
+		tell end
+		return
+	fi
+	follow_journal "$2" "$3"
+	tell end
+}
+
+follow_journal() {
+	fj_line=0 fj_from=$1 fj_until=$2 fj_round=0 fj_over=
+	read_identity
+	trap 'WOKEN=1' USR1
+	printf '%s\n' "$MY_IDENTITY" >"$TX/follower.$$"
+	: >>"$TX/journal"
+	exec 3<"$TX/journal"
+	while [ -z "$fj_over" ]; do
+		follow_lines
+		[ -z "$fj_over" ] || break
+		follow_end && break
+		# Somebody must be there to decide: a contact resolves what has no living supervisor.
+		fj_round=$((fj_round + 1))
+		[ $((fj_round % 3)) -ne 0 ] || resolve contact
+		nap 100
+	done
+	exec 3<&-
+	rm -f "$TX/follower.$$"
+}
+
+follow_lines() {
+	while IFS= read -r fj_text <&3; do
+		fj_line=$((fj_line + 1))
+		[ "$fj_line" -le "$fj_from" ] || tell "j $fj_line $fj_text"
+		case $fj_text in
+		ready\ *) [ "$fj_until" != ready ] || fj_over=1 ;;
+		confirmed | rolled_back\ * | rollback_failed\ * | discarded*) fj_over=1 ;;
+		esac
+	done
+}
+
+# A journal without an end line whose transaction is over all the same (a power cut between the two).
+follow_end() {
+	read_mark 'done' || return 1
+	follow_lines
+	[ -n "$fj_over" ] || tell "j $fj_line ${MARK%% *} late_ms=0 -- told from the record"
+	return 0
+}

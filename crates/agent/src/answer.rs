@@ -1,0 +1,174 @@
+//! The marked lines of the agent. Whatever isn't marked with this channel's nonce is noise.
+
+use crate::journal::{self, Entry, Fields};
+use snapback_core::event::visible;
+use snapback_core::inspection::Pending;
+
+/// One line of the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The target has no agent of this version: send it.
+    NeedAgent,
+    /// Nothing gives this user root there.
+    NoBecome {
+        /// The user id.
+        uid: u32,
+    },
+    /// What was sent could not be unpacked; the text is `df`'s line.
+    UnpackFailed(String),
+    /// A line for [`crate::inspect`].
+    Inspect(InspectLine),
+    /// A transaction is open.
+    Pending(Pending),
+    /// The newest transaction that is over.
+    Last(Last),
+    /// An item that the last rollback left broken.
+    LastItem(String),
+    /// No, and nothing is armed.
+    Refused {
+        /// A word: `locked`, `no_space`, `stale_plan`, ...
+        reason: String,
+        /// A sentence.
+        text: String,
+    },
+    /// The confirmation was not taken.
+    Denied {
+        /// A word: `too_late`, `stale_connection`, `not_ready`, `bad_token`, ...
+        reason: String,
+        /// A sentence.
+        text: String,
+    },
+    /// A line of the journal and its number.
+    Journal(u64, Entry),
+    /// The confirmation is carried out and durable.
+    Confirmed,
+    /// Decided for confirming, not carried out yet.
+    Confirming,
+    /// The host knows of no such transaction.
+    Untouched(String),
+    /// A `rollback_failed` was accepted as it is.
+    Accepted,
+    /// Every trace is gone.
+    Forgotten,
+    /// A finding of `doctor`.
+    Doctor {
+        /// What was looked at.
+        item: String,
+        /// It is fine.
+        ok: bool,
+        /// What was found.
+        text: String,
+    },
+    /// The agent itself failed.
+    Error(String),
+    /// The agent has said all it had to say. Without this line the answer was cut.
+    End,
+}
+
+/// A line that belongs to an inspection, still as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InspectLine {
+    /// A marked line.
+    Marked(String),
+    /// A line of a file's text, behind its path.
+    Text(Vec<u8>),
+}
+
+/// The newest transaction that is over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Last {
+    /// Its id.
+    pub tx: String,
+    /// `confirmed`, `rolled_back`, `discarded` or `accepted`.
+    pub result: String,
+    /// Seconds since it ended, by the target's clock.
+    pub age: u64,
+    /// Who began it.
+    pub owner: String,
+}
+
+/// Reads a line of standard output; `None` when it is noise or of a kind that this version doesn't know.
+#[must_use]
+pub fn parse(nonce: &str, line: &[u8]) -> Option<Answer> {
+    let rest = line.strip_prefix(b"@snapback:")?.strip_prefix(nonce.as_bytes())?.strip_prefix(b" ")?;
+    if let Some(text) = rest.strip_prefix(b"| ") {
+        return Some(Answer::Inspect(InspectLine::Text(text.to_vec())));
+    }
+    let text = String::from_utf8_lossy(rest);
+    marked(&text)
+}
+
+fn marked(line: &str) -> Option<Answer> {
+    let f = Fields::split(line);
+    let text = visible(f.text);
+    Some(match f.word {
+        "need_agent" => Answer::NeedAgent,
+        "no_become" => Answer::NoBecome { uid: f.number("uid") },
+        "unpack_failed" => Answer::UnpackFailed(text),
+        "hello" | "limit" | "path" | "delete" | "script" | "texts" | "state_digest" => {
+            Answer::Inspect(InspectLine::Marked(line.to_owned()))
+        }
+        "pending" => Answer::Pending(pending(&f)),
+        "last" => Answer::Last(Last {
+            tx: f.word_of("tx"),
+            result: f.word_of("result"),
+            age: f.number("age"),
+            owner: visible(&f.word_of("owner")),
+        }),
+        "last_item" => Answer::LastItem(text),
+        "refused" => Answer::Refused { reason: f.word_of("reason"), text },
+        "denied" => Answer::Denied { reason: f.word_of("reason"), text },
+        "j" => return numbered(line),
+        "confirmed" => Answer::Confirmed,
+        "confirming" => Answer::Confirming,
+        "untouched" => Answer::Untouched(text),
+        "accepted" => Answer::Accepted,
+        "forgotten" => Answer::Forgotten,
+        "doctor" => Answer::Doctor { item: f.word_of("item"), ok: f.get("ok") == Some("1"), text },
+        "error" => Answer::Error(text),
+        "end" => Answer::End,
+        _ => return None,
+    })
+}
+
+fn pending(f: &Fields<'_>) -> Pending {
+    Pending {
+        tx: f.word_of("tx"),
+        owner: visible(&f.word_of("owner")),
+        comment: visible(f.text),
+        state: f.word_of("state"),
+        age: f.number("age"),
+        left: f.get("left").and_then(|v| v.parse().ok()),
+    }
+}
+
+fn numbered(line: &str) -> Option<Answer> {
+    let (number, entry) = line.strip_prefix("j ")?.split_once(' ')?;
+    Some(Answer::Journal(number.parse().ok()?, journal::parse(&visible(entry))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_not_an_answer() {
+        for noise in ["Welcome!", "@snapback:other end", "@snapback:n1", "x@snapback:n1 end", ""] {
+            assert_eq!(parse("n1", noise.as_bytes()), None, "{noise:?}");
+        }
+        assert_eq!(parse("n1", b"@snapback:n1 end"), Some(Answer::End));
+        assert_eq!(parse("n1", b"@snapback:n1 some_future_word a=b"), None);
+    }
+
+    #[test]
+    fn what_a_target_says_can_not_drive_a_terminal() {
+        let answer = parse("n", b"@snapback:n refused reason=x -- \x1b[2Jgone \xff");
+        let text = "\\x1b[2Jgone \u{fffd}".to_owned();
+        assert_eq!(answer, Some(Answer::Refused { reason: "x".to_owned(), text }));
+    }
+
+    #[test]
+    fn a_journal_line_carries_its_number() {
+        assert_eq!(parse("n", b"@snapback:n j 7 confirmed"), Some(Answer::Journal(7, Entry::Confirmed)));
+    }
+}

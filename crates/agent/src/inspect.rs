@@ -1,0 +1,200 @@
+//! Reading an inspection: many lines of the agent become one [`Inspection`].
+
+use crate::answer::InspectLine;
+use crate::journal::Fields;
+use snapback_core::change::ChangeKind;
+use snapback_core::content::Sha256Hex;
+use snapback_core::event::visible;
+use snapback_core::inspection::{ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState};
+use snapback_core::job::HostJob;
+use std::collections::BTreeMap;
+
+/// The longest text kept for a diff, in bytes. The target sends no longer ones; a hostile one is cut here.
+const LONGEST_TEXT: usize = 64 * 1024 + 1;
+
+/// An inspection as it is heard.
+#[derive(Clone, Debug, Default)]
+pub struct Inspected {
+    /// What is known so far; complete once the agent's end mark was read.
+    pub inspection: Inspection,
+    texts: BTreeMap<(usize, usize), Vec<u8>>,
+    paths: BTreeMap<(usize, String), usize>,
+    texts_of: usize,
+    digest_seen: bool,
+}
+
+impl Inspected {
+    /// Returns an inspection of a job that has heard nothing.
+    #[must_use]
+    pub fn new(job: &HostJob) -> Self {
+        let mut inspected = Self::default();
+        for (n, change) in job.changes.iter().enumerate() {
+            inspected.inspection.changes.push(match &change.kind {
+                ChangeKind::Files(files) => {
+                    for (e, entry) in files.entries.iter().enumerate() {
+                        inspected.paths.insert((n, entry.dest.clone()), e);
+                    }
+                    ChangeInspection::Files { differ: Vec::new(), delete: Vec::new() }
+                }
+                ChangeKind::Script(_) => ChangeInspection::Script { as_wanted: false },
+            });
+        }
+        inspected
+    }
+
+    /// Hears one line.
+    pub fn hear(&mut self, line: &InspectLine) {
+        match line {
+            InspectLine::Text(bytes) => self.hear_text(bytes),
+            InspectLine::Marked(text) => self.hear_marked(text),
+        }
+    }
+
+    /// Returns whether the agent got as far as the digest, so that nothing is missing.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.digest_seen
+    }
+
+    /// Returns the entries of change `n` that differ, in manifest order.
+    pub fn differing_entries(&self, n: usize) -> impl Iterator<Item = usize> + '_ {
+        let differ = match self.inspection.changes.get(n) {
+            Some(ChangeInspection::Files { differ, .. }) => differ.as_slice(),
+            _ => &[],
+        };
+        differ.iter().map(|d| d.entry)
+    }
+
+    /// Ends the hearing: texts are put where they belong if they arrived whole and are text.
+    pub fn settle(&mut self) {
+        let texts = std::mem::take(&mut self.texts);
+        for (n, change) in self.inspection.changes.iter_mut().enumerate() {
+            let ChangeInspection::Files { differ, .. } = change else { continue };
+            for found in differ {
+                let text = texts.get(&(n, found.entry)).cloned().unwrap_or_default();
+                found.text = whole_text(text, &found.now);
+            }
+        }
+    }
+
+    fn hear_marked(&mut self, line: &str) {
+        let f = Fields::split(line);
+        let n: usize = f.number("n");
+        match f.word {
+            "hello" => self.inspection.guard = guard_facts(&f, &self.inspection.guard.limits),
+            "limit" => self.inspection.guard.limits.push(visible(f.text)),
+            "texts" => self.texts_of = n,
+            "state_digest" => {
+                self.inspection.state_digest = f.word_of("sum");
+                self.digest_seen = true;
+            }
+            "path" | "delete" | "script" => self.hear_change(n, &f),
+            _ => {}
+        }
+    }
+
+    fn hear_change(&mut self, n: usize, f: &Fields<'_>) {
+        match (self.inspection.changes.get_mut(n), f.word) {
+            (Some(ChangeInspection::Files { differ, .. }), "path") => {
+                differ.push(PathDiffers { entry: f.number("e"), now: path_state(f), text: None });
+            }
+            (Some(ChangeInspection::Files { delete, .. }), "delete") => delete.push(f.text.to_owned()),
+            (Some(ChangeInspection::Script { as_wanted }), "script") => {
+                *as_wanted = f.get("wanted") == Some("1");
+            }
+            _ => {}
+        }
+    }
+
+    /// A text line is `path:text`; the path is one that was asked for, the longest that fits.
+    fn hear_text(&mut self, line: &[u8]) {
+        let n = self.texts_of;
+        let colons = line.iter().enumerate().filter(|(_, b)| **b == b':').map(|(at, _)| at);
+        let found = colons
+            .filter_map(|at| {
+                let path = std::str::from_utf8(&line[..at]).ok()?;
+                Some((at, *self.paths.get(&(n, path.to_owned()))?))
+            })
+            .next_back();
+        if let Some((at, e)) = found {
+            let text = self.texts.entry((n, e)).or_default();
+            if text.len() < LONGEST_TEXT {
+                text.extend_from_slice(&line[at + 1..]);
+                text.push(b'\n');
+            }
+        }
+    }
+}
+
+fn guard_facts(f: &Fields<'_>, limits: &[String]) -> GuardFacts {
+    GuardFacts {
+        backend: f.word_of("backend"),
+        boot_hook: f.word_of("hook"),
+        state_dir: visible(f.text),
+        volatile_state: f.get("volatile") == Some("1"),
+        free_bytes: f.number("free"),
+        shell: visible(&f.word_of("shell")),
+        uid: f.number("uid"),
+        limits: limits.to_vec(),
+    }
+}
+
+fn path_state(f: &Fields<'_>) -> PathState {
+    let raw = f.get("raw").and_then(|v| u32::from_str_radix(v, 16).ok()).unwrap_or(0);
+    let kind = match raw & 0o170_000 {
+        0 => PathKind::Absent,
+        0o100_000 => PathKind::File,
+        0o040_000 => PathKind::Dir,
+        0o120_000 => PathKind::Symlink,
+        _ => PathKind::Other,
+    };
+    PathState {
+        kind,
+        mode: raw & 0o7777,
+        uid: f.number("uid"),
+        gid: f.number("gid"),
+        size: f.number("size"),
+        sha256: f.get("sum").filter(|s| s.len() == 64).map(|s| Sha256Hex(s.to_owned())),
+        target: (kind == PathKind::Symlink).then(|| f.text.to_owned()),
+    }
+}
+
+/// The target's tools end every line, so a file without a last newline comes one byte too long.
+fn whole_text(mut bytes: Vec<u8>, now: &PathState) -> Option<String> {
+    if now.kind != PathKind::File {
+        return None;
+    }
+    let size = usize::try_from(now.size).ok()?;
+    if bytes.len() == size + 1 {
+        bytes.pop();
+    }
+    if bytes.len() != size || bytes.contains(&0) {
+        return None;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(size: u64) -> PathState {
+        PathState { kind: PathKind::File, size, ..PathState::default() }
+    }
+
+    #[test]
+    fn a_text_counts_only_when_it_is_whole() {
+        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(4)), Some("a\nb\n".to_owned()));
+        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(3)), Some("a\nb".to_owned()));
+        assert_eq!(whole_text(b"a\n".to_vec(), &state(4)), None);
+        assert_eq!(whole_text(b"\xff\n".to_vec(), &state(2)), None);
+    }
+
+    #[test]
+    fn the_raw_mode_tells_the_type() {
+        let f = Fields::split("path n=0 e=1 raw=a1ff uid=0 gid=0 size=3 sum=L00 -- ../x");
+        let found = path_state(&f);
+        assert_eq!((found.kind, found.target.as_deref()), (PathKind::Symlink, Some("../x")));
+        assert_eq!(path_state(&Fields::split("path n=0 e=1 raw=0")).kind, PathKind::Absent);
+    }
+}

@@ -1,0 +1,180 @@
+//! The lines of a transaction's journal, as the target's runner and supervisor wrote them.
+
+/// What a line of the journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The guard is armed and was read back.
+    Armed {
+        /// `systemd` or `bare`.
+        backend: String,
+        /// What undoes after a reboot, or `none`.
+        hook: String,
+        /// Seconds that apply may take.
+        apply_timeout: u64,
+        /// Seconds of the confirm window.
+        window: u64,
+    },
+    /// The runner was started.
+    Applying,
+    /// A change began.
+    ChangeStarted {
+        /// Its index.
+        n: usize,
+    },
+    /// A change ended well.
+    ChangeFinished {
+        /// Its index.
+        n: usize,
+        /// How long it took, in milliseconds.
+        ms: u64,
+    },
+    /// A line of a command's output.
+    Output {
+        /// Which step.
+        step: String,
+        /// The line.
+        line: String,
+    },
+    /// Apply ended.
+    Applied {
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
+    /// A remote check came to its verdict.
+    Check {
+        /// Index among the remote checks.
+        n: usize,
+        /// `passed`, `failed`, `error` or `red_before`.
+        status: String,
+        /// Its last line or why it could not run.
+        detail: String,
+    },
+    /// A confirmation may come.
+    Ready {
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
+    /// The undo began.
+    RollingBack {
+        /// Why.
+        cause: String,
+    },
+    /// An item of the undo ended.
+    UndoItem {
+        /// It is as before.
+        ok: bool,
+        /// Which item, and what is wrong with it.
+        text: String,
+    },
+    /// The old state is back and verified.
+    RolledBack {
+        /// How long after the deadline the guard began, in milliseconds; 0 when it was told to.
+        late_ms: u64,
+        /// Why it was undone.
+        cause: String,
+    },
+    /// The undo left something broken.
+    RollbackFailed {
+        /// Why it was undone.
+        cause: String,
+    },
+    /// The change stays.
+    Confirmed,
+    /// Dropped before arming.
+    Discarded,
+    /// Something that a person should know.
+    Warning {
+        /// What.
+        text: String,
+    },
+}
+
+/// The words of a marked line: `word key=value ... -- text`.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a> {
+    pub(crate) word: &'a str,
+    head: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn split(line: &'a str) -> Self {
+        let (head, text) = match line.split_once(" -- ") {
+            Some(parts) => parts,
+            None => (line.strip_suffix(" --").unwrap_or(line), ""),
+        };
+        let word = head.split(' ').next().unwrap_or("");
+        Self { word, head, text }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
+        self.head.split(' ').skip(1).find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    pub(crate) fn number<N: std::str::FromStr + Default>(&self, key: &str) -> N {
+        self.get(key).and_then(|v| v.parse().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn word_of(&self, key: &str) -> String {
+        self.get(key).unwrap_or_default().to_owned()
+    }
+}
+
+/// Reads a line of the journal; `None` for a line of a kind that this version doesn't know.
+#[must_use]
+pub fn parse(line: &str) -> Option<Entry> {
+    let f = Fields::split(line);
+    let text = f.text.to_owned();
+    Some(match f.word {
+        "armed" => Entry::Armed {
+            backend: f.word_of("backend"),
+            hook: f.word_of("hook"),
+            apply_timeout: f.number("apply_timeout"),
+            window: f.number("window"),
+        },
+        "applying" => Entry::Applying,
+        "change_started" => Entry::ChangeStarted { n: f.number("n") },
+        "change_finished" => Entry::ChangeFinished { n: f.number("n"), ms: f.number("ms") },
+        "output" => output(line),
+        "applied" => Entry::Applied { left: f.number("left") },
+        "check" => Entry::Check { n: f.number("n"), status: f.word_of("status"), detail: text },
+        "ready" => Entry::Ready { left: f.number("left") },
+        "rolling_back" => Entry::RollingBack { cause: text },
+        "undo_item" => Entry::UndoItem { ok: f.get("ok") == Some("1"), text },
+        "rolled_back" => Entry::RolledBack { late_ms: f.number("late_ms"), cause: text },
+        "rollback_failed" => Entry::RollbackFailed { cause: text },
+        "confirmed" => Entry::Confirmed,
+        "discarded" => Entry::Discarded,
+        "warning" => Entry::Warning { text },
+        _ => return None,
+    })
+}
+
+/// A step's name may hold blanks: it is everything between `step=` and the text.
+fn output(line: &str) -> Entry {
+    let rest = line.strip_prefix("output step=").unwrap_or_default();
+    let (step, text) = rest.split_once(" -- ").unwrap_or((rest, ""));
+    Entry::Output { step: step.to_owned(), line: text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_and_text_are_told_apart() {
+        assert_eq!(
+            parse("rolled_back late_ms=120 -- check 'x' failed: a -- b=c"),
+            Some(Entry::RolledBack { late_ms: 120, cause: "check 'x' failed: a -- b=c".to_owned() })
+        );
+        assert_eq!(
+            parse("check status=failed required=1 n=2 -- "),
+            Some(Entry::Check { n: 2, status: "failed".to_owned(), detail: String::new() })
+        );
+        assert_eq!(
+            parse("output step=my change -- hello"),
+            Some(Entry::Output { step: "my change".to_owned(), line: "hello".to_owned() })
+        );
+        assert_eq!(parse("something_new n=1"), None);
+    }
+}

@@ -1,0 +1,270 @@
+//! Asking hosts outside a run: what is pending, roll back, confirm, accept, look for trouble, forget.
+
+use crate::record::{HostRecord, Records};
+use crate::talk::{Ending, Talk};
+use crate::verdict::Verdict;
+use snapback_agent::answer::{Answer, InspectLine, Last};
+use snapback_agent::inspect::Inspected;
+use snapback_agent::payload;
+use snapback_core::content::Contents;
+use snapback_core::inspection::{Inspection, Pending};
+use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::way::WayKind;
+use snapback_transport::Connector;
+use std::sync::Arc;
+
+/// Asks hosts one verb each.
+#[derive(Clone)]
+pub struct Asker {
+    /// Opens lines.
+    pub connector: Arc<dyn Connector>,
+    /// Where the tokens are.
+    pub records: Records,
+}
+
+/// What a host said of its transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The open one.
+    pub pending: Option<Pending>,
+    /// The newest that is over.
+    pub last: Option<Last>,
+    /// What the last rollback left broken.
+    pub broken: Vec<String>,
+}
+
+/// How a verb that changes a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Confirmed, durably.
+    Confirmed,
+    /// The old state is back, verified.
+    RolledBack,
+    /// The undo left these items broken.
+    RollbackFailed(Vec<String>),
+    /// Nothing is pending there.
+    Nothing,
+    /// A failed rollback was accepted as it is.
+    Accepted,
+    /// Every trace of us is gone.
+    Forgotten,
+    /// The host said no.
+    Denied(String),
+}
+
+/// What `doctor` found on a host.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Whether each way in worked, in the job's order; the text is the failure.
+    pub ways: Vec<(WayKind, Result<(), Failure>)>,
+    /// What the host said of itself, if it was reached.
+    pub inspection: Option<Inspection>,
+    /// The agent's own findings: item, whether it is fine, text.
+    pub items: Vec<(String, bool, String)>,
+    /// What keeps the agent from working at all.
+    pub trouble: Option<Failure>,
+}
+
+/// Why a host could not be asked, and what to do about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct Failure {
+    /// One sentence.
+    pub cause: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+impl Asker {
+    /// Asks what is pending and what was last.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn standing(&self, job: &HostJob) -> Result<Standing, Failure> {
+        let mut standing = Standing::default();
+        let known = self
+            .ask(job, &["status"], "", |answer| match answer {
+                Answer::Pending(pending) => standing.pending = Some(pending),
+                Answer::Last(last) => standing.last = Some(last),
+                Answer::LastItem(item) => standing.broken.push(item),
+                _ => {}
+            })
+            .await?;
+        Ok(if known { standing } else { Standing::default() })
+    }
+
+    /// Rolls back whatever is pending, and hears it to the end.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked, or the line broke before the end was known.
+    pub async fn roll_back(&self, job: &HostJob, cause: &str) -> Result<Settled, Failure> {
+        self.settle(job, &["rollback", "current"], &format!("{cause}\n")).await
+    }
+
+    /// Confirms what is pending, with the token of this controller's record, over a fresh connection.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no record, or the host could not be asked.
+    pub async fn confirm(&self, job: &HostJob) -> Result<Settled, Failure> {
+        let Some(pending) = self.standing(job).await?.pending else { return Ok(Settled::Nothing) };
+        let record = self.record_of(&pending, job)?;
+        let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
+        self.settle(job, &verb, &format!("{}\n", record.token)).await
+    }
+
+    /// Takes a host whose rollback failed as it is.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn accept(&self, job: &HostJob) -> Result<Settled, Failure> {
+        self.settle(job, &["accept"], "").await
+    }
+
+    /// Removes every trace of us.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn forget(&self, job: &HostJob) -> Result<Settled, Failure> {
+        self.settle(job, &["forget"], "").await
+    }
+
+    /// Looks for what would keep a host from being deployed to.
+    pub async fn examine(&self, spec: &RunSpec, job: &HostJob, contents: &Contents) -> Findings {
+        let mut findings = Findings::default();
+        for way in &job.ways {
+            let session = match self.connector.open(way).await {
+                Ok(session) => session,
+                Err(error) => {
+                    let failure = Failure { cause: error.message, hint: error.hint };
+                    findings.ways.push((way.kind, Err(failure)));
+                    continue;
+                }
+            };
+            findings.ways.push((way.kind, Ok(())));
+            if findings.inspection.is_none() && findings.trouble.is_none() {
+                self.look(&*session, spec, (job, contents), &mut findings).await;
+            }
+            session.close().await;
+        }
+        findings
+    }
+
+    async fn look(
+        &self,
+        session: &dyn snapback_transport::Session,
+        spec: &RunSpec,
+        (job, contents): (&HostJob, &Contents),
+        findings: &mut Findings,
+    ) {
+        let mut inspected = Inspected::new(job);
+        let parts = match payload::for_inspect(spec, job, contents, true) {
+            Ok(parts) => parts,
+            Err(error) => {
+                findings.trouble = Some(Failure { cause: error.to_string(), hint: String::new() });
+                return;
+            }
+        };
+        let mut refused = None;
+        let talk = Talk::payload(job.r#become, &["inspect"], parts, true);
+        let ending = talk
+            .over(session, |answer| match answer {
+                Answer::Inspect(line @ InspectLine::Marked(_)) => inspected.hear(&line),
+                Answer::Pending(pending) => inspected.inspection.pending = Some(pending),
+                Answer::Refused { text, .. } | Answer::Error(text) => refused = Some(text),
+                _ => {}
+            })
+            .await;
+        if !matches!(ending, Ending::Whole) {
+            findings.trouble = Some(failure(&ending));
+            return;
+        }
+        findings.inspection = Some(inspected.inspection);
+        if let Some(text) = refused {
+            findings.items.push(("inspect".to_owned(), false, text));
+        }
+        let talk = Talk::plain(job.r#become, &["doctor"], "");
+        let items = &mut findings.items;
+        talk.over(session, |answer| {
+            if let Answer::Doctor { item, ok, text } = answer {
+                items.push((item, ok, text));
+            }
+        })
+        .await;
+    }
+
+    fn record_of(&self, pending: &Pending, job: &HostJob) -> Result<HostRecord, Failure> {
+        match self.records.find(&pending.tx, &job.host) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) | Err(_) => Err(Failure {
+                cause: format!(
+                    "this controller has no record of run {} by {}, so it has no token to confirm it",
+                    pending.tx, pending.owner
+                ),
+                hint: "confirm it where the run was started, or roll it back".to_owned(),
+            }),
+        }
+    }
+
+    async fn settle(&self, job: &HostJob, verb: &[&str], stdin: &str) -> Result<Settled, Failure> {
+        use snapback_agent::journal::Entry;
+        let mut settled = None;
+        let mut broken = Vec::new();
+        let known = self
+            .ask(job, verb, stdin, |answer| match answer {
+                Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => settled = Some(Settled::Confirmed),
+                Answer::Journal(_, Entry::RolledBack { .. }) => settled = Some(Settled::RolledBack),
+                Answer::Journal(_, Entry::UndoItem { ok: false, text }) => broken.push(text),
+                Answer::Journal(_, Entry::RollbackFailed { .. }) => {
+                    settled = Some(Settled::RollbackFailed(std::mem::take(&mut broken)));
+                }
+                Answer::Untouched(_) | Answer::Journal(_, Entry::Discarded) => settled = Some(Settled::Nothing),
+                Answer::Accepted => settled = Some(Settled::Accepted),
+                Answer::Forgotten => settled = Some(Settled::Forgotten),
+                Answer::Denied { text, .. } | Answer::Refused { text, .. } | Answer::Error(text) => {
+                    settled = Some(Settled::Denied(text));
+                }
+                Answer::Confirming => settled = Some(Settled::Denied("decided, but not carried out yet".to_owned())),
+                _ => {}
+            })
+            .await?;
+        match settled {
+            _ if !known => Ok(Settled::Nothing),
+            Some(settled) => Ok(settled),
+            None => Err(Failure {
+                cause: "the host did not say how it ended".to_owned(),
+                hint: format!("deploy status --limit {}", job.host),
+            }),
+        }
+    }
+
+    /// Asks over a fresh connection, by the final way, then by the old one. Returns whether there is an agent at
+    /// all: where there is none, there is no transaction either.
+    async fn ask(
+        &self,
+        job: &HostJob,
+        verb: &[&str],
+        stdin: &str,
+        mut hear: impl FnMut(Answer),
+    ) -> Result<bool, Failure> {
+        let mut first = None;
+        for way in &job.ways {
+            let talk = Talk::plain(job.r#become, verb, stdin);
+            match talk.fresh(&*self.connector, way, false, &mut hear).await {
+                Ending::Whole => return Ok(true),
+                Ending::NeedAgent => return Ok(false),
+                // Only what never connected may be tried by another way: anything else has been heard.
+                Ending::NoLine(error) if first.is_none() => {
+                    first = Some(Failure { cause: error.message, hint: error.hint });
+                }
+                Ending::NoLine(_) => {}
+                other => return Err(failure(&other)),
+            }
+        }
+        Err(first.unwrap_or_default())
+    }
+}
+
+fn failure(ending: &Ending) -> Failure {
+    let verdict = Verdict::from_ending(ending);
+    Failure { cause: verdict.cause().to_owned(), hint: verdict.hint().to_owned() }
+}

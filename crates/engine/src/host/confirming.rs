@@ -1,0 +1,84 @@
+//! Confirming: a fresh connection by the final way, whose first act is the confirmation. Nothing here is handed a
+//! session, so no old line can be reused.
+
+use super::HostTask;
+use crate::talk::{Ending, Talk};
+use snapback_agent::answer::Answer;
+use snapback_core::event::EventKind;
+use snapback_core::lifecycle::Input;
+use std::time::{Duration, Instant};
+
+/// What one try at confirming came to.
+enum Tried {
+    /// Done, durably.
+    Confirmed,
+    /// No, and asking again won't help.
+    Denied(String),
+    /// Not yet known: another fresh connection may tell.
+    Again(String),
+}
+
+impl HostTask {
+    /// Tries until it is confirmed, denied, or the deadline has passed. A lost answer is read again, never guessed:
+    /// confirming twice is answered as confirmed.
+    pub(super) async fn confirm(&mut self) {
+        let until = self.deadline.unwrap_or_else(Instant::now);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.tell(EventKind::Confirming { attempt });
+            match self.try_confirm().await {
+                Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
+                Tried::Denied(reason) => {
+                    self.verdict.because(&reason);
+                    self.tell(EventKind::ConfirmFailed { reason });
+                    return self.hear(Input::ConfirmFailed);
+                }
+                Tried::Again(reason) => {
+                    self.verdict.unconfirmed(&reason);
+                    self.tell(EventKind::ConfirmFailed { reason });
+                }
+            }
+            if Instant::now() >= until {
+                return self.hear(Input::DeadlinePassed);
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+    }
+
+    async fn try_confirm(&self) -> Tried {
+        let (Some(way), Some(record)) = (self.job.final_way(), self.record.as_ref()) else {
+            return Tried::Denied("the run's record is missing".to_owned());
+        };
+        let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
+        let talk = Talk::plain(self.job.r#become, &verb, &format!("{}\n", record.token));
+        let mut tried = Tried::Again("the answer was lost".to_owned());
+        let cheap = self.job.confirm.reorder_kex;
+        let ending = talk
+            .fresh(&*self.shared.connector, way, cheap, |answer| match answer {
+                Answer::Confirmed => tried = Tried::Confirmed,
+                Answer::Denied { reason, text } => tried = denied(&reason, text),
+                Answer::Error(text) => tried = Tried::Again(text),
+                _ => {}
+            })
+            .await;
+        match ending {
+            Ending::NoLine(error) => Tried::Again(error.message),
+            Ending::Cut(why) if matches!(tried, Tried::Again(_)) && !why.is_empty() => Tried::Again(why),
+            _ => tried,
+        }
+    }
+}
+
+/// A connection that was a tick too old, or a disk that was full, may do better the next time.
+fn denied(reason: &str, text: String) -> Tried {
+    match reason {
+        "stale_connection" | "no_space" | "not_ready" => Tried::Again(text),
+        _ => Tried::Denied(text),
+    }
+}
+
+/// The first retries come at once (a start tick is 10 ms long), later ones give the network time.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(if attempt < 3 { 30 } else { 1000 })
+}

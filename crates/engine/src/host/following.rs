@@ -1,0 +1,281 @@
+//! From `begin` until it is decided: the journal is followed over whatever line there is, local checks run beside
+//! it, and each thing heard becomes an input.
+
+use super::HostTask;
+use crate::local_check::{self, CheckReport};
+use crate::talk::{Ending, Talk};
+use crate::verdict::Verdict;
+use snapback_agent::answer::Answer;
+use snapback_agent::journal::Entry;
+use snapback_agent::payload::{self, TxSpec};
+use snapback_agent::sha256_hex;
+use snapback_core::check::Where;
+use snapback_core::event::{CheckStatus, EventKind};
+use snapback_core::inspection::Pending;
+use snapback_core::lifecycle::{Input, State};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// What is heard while a host is followed.
+enum Heard {
+    /// The agent said something.
+    Answer(Answer),
+    /// The line that was followed has ended.
+    LineEnded(Ending),
+    /// A local check came to its verdict.
+    Check(CheckReport),
+    /// All local checks have.
+    ChecksDone,
+}
+
+/// The things that go on beside each other while a host is followed; they end with it.
+struct Beside {
+    sender: mpsc::UnboundedSender<Heard>,
+    line: JoinHandle<()>,
+    checks: Option<JoinHandle<()>>,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(checks) = &self.checks {
+            checks.abort();
+        }
+    }
+}
+
+impl HostTask {
+    /// Follows until the state asks for something else.
+    pub(super) async fn follow(&mut self) {
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let Some(line) = self.begin_line(&sender) else { return };
+        let mut beside = Beside { sender, line, checks: None };
+        while is_followed(self.state) {
+            if self.state == State::Checking && beside.checks.is_none() {
+                beside.checks = Some(self.start_checks(&beside.sender));
+            }
+            let by = self.undone_by();
+            tokio::select! {
+                next = heard.recv() => match next {
+                    Some(Heard::LineEnded(ending)) => self.line_ended(ending, &mut beside).await,
+                    Some(other) => self.take(other),
+                    None => self.hear(Input::Lost),
+                },
+                () = tokio::time::sleep_until(by.into()) => self.hear(Input::DeadlinePassed),
+            }
+        }
+    }
+
+    /// Sends `begin` over the open session, which ends with it.
+    fn begin_line(&mut self, sender: &mpsc::UnboundedSender<Heard>) -> Option<JoinHandle<()>> {
+        let talk = match self.begin_talk() {
+            Ok(talk) => talk,
+            Err(reason) => {
+                self.verdict = Verdict::local(&reason);
+                self.hear(Input::TargetRefused);
+                return None;
+            }
+        };
+        let Some(session) = self.session.take() else {
+            self.hear(Input::Lost);
+            return None;
+        };
+        let sender = sender.clone();
+        Some(tokio::spawn(async move {
+            let told = sender.clone();
+            let ending = talk.over(&*session, move |a| drop(told.send(Heard::Answer(a)))).await;
+            drop(sender.send(Heard::LineEnded(ending)));
+            session.close().await;
+        }))
+    }
+
+    fn begin_talk(&self) -> Result<Talk, String> {
+        let record = self.record.as_ref().ok_or("the run's record is missing")?;
+        let tx = TxSpec {
+            token_hash: sha256_hex(record.token.as_bytes()),
+            plan_digest: record.plan_digest.clone(),
+            state_digest: self.inspected.inspection.state_digest.clone(),
+        };
+        let shared = &self.shared;
+        let parts = payload::for_begin(&shared.spec, &self.job, &shared.contents, &tx, &self.inspected)
+            .map_err(|e| e.to_string())?;
+        self.tell(EventKind::Uploading { bytes: payload::size(&parts) });
+        Ok(Talk::payload(self.job.r#become, &["begin", &shared.spec.run], parts, false))
+    }
+
+    fn start_checks(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
+        let sender = sender.clone();
+        let (job, env, red) = (self.job.clone(), self.local_env(), self.red_before.clone());
+        let settle = self.job.confirm.settle;
+        tokio::spawn(async move {
+            tokio::time::sleep(settle).await;
+            local_check::run_all(&job.checks, &env, &red, |r| drop(sender.send(Heard::Check(r)))).await;
+            drop(sender.send(Heard::ChecksDone));
+        })
+    }
+
+    fn take(&mut self, heard: Heard) {
+        match heard {
+            Heard::Answer(answer) => self.take_answer(answer),
+            Heard::Check(report) => self.take_report(report),
+            Heard::ChecksDone => self.hear(Input::LocalChecksPassed),
+            Heard::LineEnded(_) => {}
+        }
+    }
+
+    fn take_report(&mut self, report: CheckReport) {
+        self.tell(EventKind::CheckFinished {
+            check: report.name.clone(),
+            status: report.status,
+            detail: report.detail.clone(),
+            required: report.required,
+        });
+        if report.required && matches!(report.status, CheckStatus::Failed | CheckStatus::Error) {
+            for line in report.output_tail {
+                self.tell(EventKind::Output { step: format!("check.{}", report.name), line });
+            }
+            let word = report.status.word();
+            self.verdict = Verdict::failed(&format!("check '{}' {word}: {}", report.name, report.detail));
+            self.hear(Input::LocalChecksFailed);
+        }
+    }
+
+    /// A line that ends when all was said has been heard out; any other end is a line lost.
+    async fn line_ended(&mut self, ending: Ending, beside: &mut Beside) {
+        if !is_followed(self.state) || matches!(self.state, State::TargetReady) {
+            return;
+        }
+        if self.state == State::Beginning {
+            return self.begin_ended(&ending);
+        }
+        if matches!(ending, Ending::Whole) && self.state == State::Checking {
+            // The target has said `ready` or worse; the input for it was heard before.
+            return;
+        }
+        self.hear(Input::Lost);
+        if is_followed(self.state) {
+            self.tell(EventKind::LineLost { during: self.state.word() });
+            beside.line = self.follow_again(&beside.sender);
+        }
+    }
+
+    /// `begin` brought neither a refusal nor `armed`.
+    fn begin_ended(&mut self, ending: &Ending) {
+        match ending {
+            Ending::UnpackFailed(_) | Ending::NoBecome { .. } | Ending::NeedAgent => {
+                self.verdict = Verdict::from_ending(ending);
+                self.hear(Input::TargetRefused);
+            }
+            _ => {
+                self.verdict = Verdict::from_ending(ending);
+                self.hear(Input::Lost);
+            }
+        }
+    }
+
+    /// Follows the journal over new connections from where it was lost, by the ways in turn, until it has been
+    /// heard out.
+    fn follow_again(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
+        let sender = sender.clone();
+        let (shared, job) = (self.shared.clone(), self.job.clone());
+        let (mut heard, mut way) = (self.heard, self.way);
+        let by = self.undone_by();
+        tokio::spawn(async move {
+            while Instant::now() < by {
+                let from = heard.to_string();
+                let verb = ["follow", shared.spec.run.as_str(), from.as_str(), "ready"];
+                let talk = Talk::plain(job.r#become, &verb, "");
+                let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
+                let hear = |answer| {
+                    heard = number_of(&answer).unwrap_or(heard);
+                    drop(sender.send(Heard::Answer(answer)));
+                };
+                if matches!(talk.fresh(&*shared.connector, at, false, hear).await, Ending::Whole) {
+                    break;
+                }
+                way += 1;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        })
+    }
+
+    pub(super) fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Journal(line, entry) => {
+                self.heard = self.heard.max(line);
+                self.take_entry(entry);
+            }
+            Answer::Pending(pending) => self.blocked_by = Some(pending),
+            Answer::Refused { reason, text } => {
+                let blocked: Option<&Pending> = self.blocked_by.as_ref();
+                self.verdict = Verdict::refused(&reason, &text, blocked);
+                self.hear(Input::TargetRefused);
+            }
+            Answer::Error(text) => {
+                self.verdict = Verdict::agent_error(&text);
+                self.hear(Input::Lost);
+            }
+            Answer::Untouched(text) => {
+                self.verdict.because(&text);
+                self.hear(Input::TargetUntouched);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_entry(&mut self, entry: Entry) {
+        self.tell_entry(&entry);
+        match entry {
+            Entry::Armed { apply_timeout, .. } => {
+                self.deadline = Some(Instant::now() + Duration::from_secs(apply_timeout));
+                self.hear(Input::TargetArmed);
+            }
+            Entry::Applying => self.hear(Input::TargetApplying),
+            Entry::Applied { left } => {
+                self.deadline = Some(Instant::now() + Duration::from_secs(left));
+                self.hear(Input::TargetApplied);
+            }
+            Entry::Ready { .. } => self.hear(Input::TargetReady),
+            Entry::RollingBack { cause } => {
+                self.verdict.because(&cause);
+                self.hear(Input::TargetRollingBack);
+            }
+            Entry::RolledBack { late_ms, cause } => {
+                self.verdict.rolled_back(late_ms, &cause);
+                self.hear(Input::TargetRolledBack);
+            }
+            Entry::RollbackFailed { cause } => {
+                self.verdict.because(&cause);
+                self.hear(Input::TargetRollbackFailed);
+            }
+            Entry::Confirmed => self.hear(Input::TargetConfirmed),
+            Entry::Discarded => self.hear(Input::TargetUntouched),
+            Entry::UndoItem { ok: false, text } => self.verdict.broken(&text),
+            _ => {}
+        }
+    }
+
+    /// The remote checks of the job, in the order in which the target numbers them.
+    pub(super) fn remote_check(&self, n: usize) -> Option<&snapback_core::check::Check> {
+        self.job.checks.iter().filter(|c| c.runs == Where::Remote).nth(n)
+    }
+}
+
+fn number_of(answer: &Answer) -> Option<u64> {
+    match answer {
+        Answer::Journal(line, _) => Some(*line),
+        _ => None,
+    }
+}
+
+fn is_followed(state: State) -> bool {
+    matches!(
+        state,
+        State::Beginning
+            | State::Armed
+            | State::Applying
+            | State::Checking
+            | State::TargetReady
+            | State::LocalPassed
+    )
+}

@@ -1,0 +1,175 @@
+//! One host in a run. What happens is named as an input, core's `step` decides, and [`HostTask::work`] does what
+//! the state it led to asks for.
+
+mod asking;
+mod confirming;
+mod following;
+mod looking;
+mod telling;
+
+use crate::record::{HostRecord, Records};
+use crate::stream::Events;
+use crate::talk::random_hex;
+use crate::verdict::Verdict;
+use snapback_agent::inspect::Inspected;
+use snapback_agent::sha256_hex;
+use snapback_core::content::Contents;
+use snapback_core::event::EventKind;
+use snapback_core::inspection::{Inspection, Pending};
+use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::lifecycle::{Input, State, step};
+use snapback_core::outcome::HostResult;
+use snapback_core::way::Way;
+use snapback_transport::{Connector, Session};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// What all hosts of a run share.
+pub(crate) struct Shared {
+    pub(crate) spec: RunSpec,
+    pub(crate) contents: Contents,
+    pub(crate) dir: PathBuf,
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) events: Events,
+    pub(crate) records: Records,
+    pub(crate) texts: bool,
+    pub(crate) connecting: Semaphore,
+}
+
+/// One host, and all that is known of it.
+pub(crate) struct HostTask {
+    pub(crate) job: Arc<HostJob>,
+    pub(crate) state: State,
+    shared: Arc<Shared>,
+    session: Option<Box<dyn Session>>,
+    /// Index into the job's ways: the one that worked last.
+    way: usize,
+    inspected: Inspected,
+    record: Option<HostRecord>,
+    verdict: Verdict,
+    /// The last line of the journal that was heard.
+    heard: u64,
+    deadline: Option<Instant>,
+    /// Local checks that were red before the change, and why.
+    red_before: BTreeMap<String, String>,
+    /// Whose transaction is open there.
+    blocked_by: Option<Pending>,
+}
+
+impl HostTask {
+    pub(crate) fn new(shared: Arc<Shared>, job: HostJob) -> Self {
+        let inspected = Inspected::new(&job);
+        Self {
+            job: Arc::new(job),
+            state: State::Pending,
+            shared,
+            session: None,
+            way: 0,
+            inspected,
+            record: None,
+            verdict: Verdict::default(),
+            heard: 0,
+            deadline: None,
+            red_before: BTreeMap::new(),
+            blocked_by: None,
+        }
+    }
+
+    /// Takes an input. What the table doesn't know is told as a warning and changes nothing: the target decides
+    /// about itself in any case.
+    pub(crate) fn hear(&mut self, input: Input) {
+        match step(self.state, input) {
+            Ok(next) => {
+                tracing::debug!(host = %self.job.host, state = ?self.state, ?input, ?next);
+                self.state = next;
+            }
+            Err(illegal) => tracing::warn!(host = %self.job.host, "{illegal}"),
+        }
+    }
+
+    /// Carries a planned host to its end.
+    pub(crate) async fn work(&mut self) {
+        self.baseline().await;
+        // A session that was given up while the host waited is opened again before anything is sent.
+        if self.session.is_none() && !self.connect().await {
+            self.hear(Input::ConnectFailed);
+            return self.tell_end();
+        }
+        self.hear(Input::Go);
+        while !self.state.is_final() {
+            match self.state {
+                State::Confirming => self.confirm().await,
+                State::RollingBack => self.roll_back().await,
+                State::Asking => self.ask().await,
+                _ => self.follow().await,
+            }
+        }
+        self.close_session().await;
+        self.tell_end();
+    }
+
+    /// Makes the token and what else must be on disk before `begin` is sent.
+    pub(crate) fn make_record(&mut self) -> HostRecord {
+        let plan = serde_json::to_vec(&*self.job).unwrap_or_default();
+        let state = self.inspected.inspection.state_digest.as_bytes();
+        let record = HostRecord {
+            run: self.shared.spec.run.clone(),
+            fleet: self.shared.spec.fleet.clone(),
+            host: self.job.host.clone(),
+            token: random_hex(32),
+            plan_digest: sha256_hex(&[plan.as_slice(), state].concat()),
+        };
+        self.record = Some(record.clone());
+        record
+    }
+
+    pub(crate) async fn close_session(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
+    }
+
+    pub(crate) fn found(&self) -> Result<&Inspection, &str> {
+        if self.inspected.is_whole() { Ok(&self.inspected.inspection) } else { Err(self.verdict.cause()) }
+    }
+
+    pub(crate) fn result(&self) -> HostResult {
+        match self.state {
+            State::Finished(result) => result,
+            _ => HostResult::Unknown,
+        }
+    }
+
+    pub(crate) fn is_locked_out(&self) -> bool {
+        self.verdict.is_lock()
+    }
+
+    fn tell(&self, kind: EventKind) {
+        self.shared.events.host(&self.job.host, kind);
+    }
+
+    fn way(&self) -> Option<&Way> {
+        self.job.ways.get(self.way)
+    }
+
+    /// By when the target must have decided and carried it out, by the controller's clock: its deadline, fifteen
+    /// seconds if its supervisor died, and the limits of what an undo may run.
+    fn undone_by(&self) -> Instant {
+        let confirm = &self.job.confirm;
+        let decided = self.deadline.unwrap_or_else(|| Instant::now() + confirm.apply_timeout + confirm.window);
+        decided + Duration::from_secs(15) + undo_limit(&self.job)
+    }
+}
+
+/// The longest that an undo of this job may take: the sum of its items' limits.
+fn undo_limit(job: &HostJob) -> Duration {
+    use snapback_core::change::ChangeKind;
+    let items = job.changes.iter().map(|change| match &change.kind {
+        ChangeKind::Files(files) => files.timeout * u32::try_from(files.handlers.len()).unwrap_or(u32::MAX),
+        ChangeKind::Script(script) => script.rollback.as_ref().map_or(Duration::ZERO, |_| script.timeout),
+    });
+    items.sum::<Duration>() + Duration::from_secs(10)
+}

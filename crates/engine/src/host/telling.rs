@@ -1,0 +1,68 @@
+//! Telling what was heard of a host, as events.
+
+use super::HostTask;
+use snapback_agent::journal::Entry;
+use snapback_core::event::{CheckStatus, EventKind};
+use snapback_core::lifecycle::State;
+
+impl HostTask {
+    /// Tells the host's end, once.
+    pub(crate) fn tell_end(&self) {
+        if let State::Finished(result) = self.state {
+            let told = self.verdict.tell(result, &self.job.host, &self.shared.spec);
+            self.tell(EventKind::HostFinished { result, cause: told.cause, state: told.state, next: told.next });
+        }
+    }
+
+    /// Tells a line of the journal.
+    pub(super) fn tell_entry(&self, entry: &Entry) {
+        let kind = match entry.clone() {
+            Entry::Armed { backend, hook, apply_timeout, window } => {
+                EventKind::GuardArmed { backend, boot_hook: hook, apply_timeout, window }
+            }
+            Entry::ChangeStarted { n } => EventKind::ChangeStarted { index: n, name: self.change_name(n) },
+            Entry::ChangeFinished { n, ms } => {
+                EventKind::ChangeFinished { index: n, name: self.change_name(n), ms }
+            }
+            Entry::Output { step, line } => EventKind::Output { step, line },
+            Entry::Applied { left } => EventKind::Applied { left },
+            Entry::Check { n, status, detail } => self.check_event(n, &status, detail),
+            Entry::Ready { left } => EventKind::Ready { left },
+            Entry::RollingBack { cause } => EventKind::RollbackStarted { cause },
+            Entry::UndoItem { ok, text } => undo_item(ok, &text),
+            Entry::Warning { text } => EventKind::Warning { text },
+            Entry::Applying
+            | Entry::RolledBack { .. }
+            | Entry::RollbackFailed { .. }
+            | Entry::Confirmed
+            | Entry::Discarded => return,
+        };
+        self.tell(kind);
+    }
+
+    fn change_name(&self, n: usize) -> String {
+        self.job.changes.get(n).map_or_else(|| format!("change {n}"), |c| c.name.clone())
+    }
+
+    fn check_event(&self, n: usize, status: &str, detail: String) -> EventKind {
+        let check = self.remote_check(n);
+        let status = match status {
+            "passed" => CheckStatus::Passed,
+            "failed" => CheckStatus::Failed,
+            "red_before" => CheckStatus::RedBefore,
+            _ => CheckStatus::Error,
+        };
+        EventKind::CheckFinished {
+            check: check.map_or_else(|| format!("check {n}"), |c| c.name.clone()),
+            status,
+            detail,
+            required: check.is_none_or(|c| c.required),
+        }
+    }
+}
+
+/// An item's line is its name, and behind a colon what is wrong with it.
+fn undo_item(ok: bool, text: &str) -> EventKind {
+    let (item, detail) = text.split_once(": ").unwrap_or((text, ""));
+    EventKind::UndoItem { item: item.to_owned(), ok, detail: detail.to_owned() }
+}

@@ -1,0 +1,67 @@
+//! The stream of events: never blocks a host, and drops only what may be dropped.
+
+use snapback_core::event::{Event, EventKind, VERSION, Weight};
+use snapback_core::host::HostName;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// How many unread events there may be before output lines are dropped: some seconds of a busy fleet.
+const CROWDED: usize = 10_000;
+
+/// Where the engine tells what happened. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Events {
+    run: Arc<str>,
+    sender: mpsc::UnboundedSender<Event>,
+    unread: Arc<AtomicUsize>,
+}
+
+/// Where the subscribers read it.
+#[derive(Debug)]
+pub struct EventReceiver {
+    receiver: mpsc::UnboundedReceiver<Event>,
+    unread: Arc<AtomicUsize>,
+}
+
+/// Returns both ends of a run's stream.
+#[must_use]
+pub fn events(run: &str) -> (Events, EventReceiver) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let unread = Arc::new(AtomicUsize::new(0));
+    (Events { run: run.into(), sender, unread: unread.clone() }, EventReceiver { receiver, unread })
+}
+
+impl Events {
+    /// Tells something of the run as a whole.
+    pub fn run(&self, kind: EventKind) {
+        self.send(None, kind);
+    }
+
+    /// Tells something of a host.
+    pub fn host(&self, host: &HostName, kind: EventKind) {
+        self.send(Some(host.clone()), kind);
+    }
+
+    fn send(&self, host: Option<HostName>, kind: EventKind) {
+        if kind.weight() == Weight::MayDrop && self.unread.load(Ordering::Relaxed) > CROWDED {
+            return;
+        }
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
+        let event = Event { v: VERSION, at_ms, run: self.run.to_string(), host, kind };
+        self.unread.fetch_add(1, Ordering::Relaxed);
+        // Nobody listening is no reason to stop a host.
+        let _ = self.sender.send(event);
+    }
+}
+
+impl EventReceiver {
+    /// Returns the next event; `None` when the run is over and everything was read.
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.receiver.recv().await?;
+        self.unread.fetch_sub(1, Ordering::Relaxed);
+        Some(event)
+    }
+}

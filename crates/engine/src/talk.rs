@@ -1,0 +1,174 @@
+//! Talking to the agent: one verb over one line, its marked lines as answers, and how the talk ended.
+
+use snapback_agent::answer::{self, Answer};
+use snapback_agent::call::{Sent, command_line};
+use snapback_core::content::Content;
+use snapback_core::event::visible;
+use snapback_core::way::{Become, Way};
+use snapback_transport::{ConnectError, Connector, Invocation, Line, LineSender, Piece, Session};
+use std::future::Future;
+use tokio::sync::mpsc;
+
+/// How many lines may wait to be read before the channel pushes back.
+const LINES_AHEAD: usize = 256;
+
+/// One verb for the agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    verb: Vec<String>,
+    sent: Sent,
+    stdin: Vec<Piece>,
+    r#become: Become,
+}
+
+/// How a talk ended. Only `Whole` means that everything was said.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The agent's end mark was read.
+    Whole,
+    /// The target has no agent of this version.
+    NeedAgent,
+    /// Nothing makes us root there.
+    NoBecome {
+        /// Who we are there.
+        uid: u32,
+    },
+    /// What was sent could not be unpacked.
+    UnpackFailed(String),
+    /// The line broke, or something that isn't our agent answered; what stderr said last.
+    Cut(String),
+    /// No line could be opened.
+    NoLine(ConnectError),
+    /// A file of ours could not be sent.
+    Source(String),
+}
+
+impl Talk {
+    /// A verb with nothing but text on its standard input.
+    pub(crate) fn plain(r#become: Become, verb: &[&str], stdin: &str) -> Self {
+        let stdin = if stdin.is_empty() { Vec::new() } else { vec![Piece::Bytes(stdin.as_bytes().into())] };
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent: Sent::Plain, stdin, r#become }
+    }
+
+    /// A verb with a payload.
+    pub(crate) fn payload(r#become: Become, verb: &[&str], parts: Vec<Content>, install: bool) -> Self {
+        let sent = if install { Sent::Install } else { Sent::Payload };
+        let stdin = parts.into_iter().map(piece).collect();
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent, stdin, r#become }
+    }
+
+    /// Talks over an open session.
+    pub(crate) async fn over(self, session: &dyn Session, hear: impl FnMut(Answer)) -> Ending {
+        let nonce = nonce();
+        let invocation = self.invocation(&nonce);
+        let (sender, lines) = mpsc::channel(LINES_AHEAD);
+        let run = async move {
+            session.run(invocation, sender).await.err().map(|e| match e {
+                snapback_transport::RunError::Lost => Ending::Cut("the connection was lost".to_owned()),
+                source => Ending::Source(source.to_string()),
+            })
+        };
+        listen(run, &nonce, lines, hear).await
+    }
+
+    /// Talks over a fresh connection of its own.
+    pub(crate) async fn fresh(
+        self,
+        connector: &dyn Connector,
+        way: &Way,
+        cheap_kex: bool,
+        hear: impl FnMut(Answer),
+    ) -> Ending {
+        let nonce = nonce();
+        let invocation = self.invocation(&nonce);
+        let (sender, lines): (LineSender, _) = mpsc::channel(LINES_AHEAD);
+        let run = async move {
+            connector.once(way, cheap_kex, invocation, sender).await.err().map(Ending::NoLine)
+        };
+        listen(run, &nonce, lines, hear).await
+    }
+
+    fn invocation(self, nonce: &str) -> Invocation {
+        let verb: Vec<&str> = self.verb.iter().map(String::as_str).collect();
+        Invocation { command: command_line(self.r#become, nonce, self.sent, &verb), stdin: self.stdin }
+    }
+}
+
+/// Runs the command and hears its lines until the end mark, the end of the lines, or a failure.
+async fn listen(
+    run: impl Future<Output = Option<Ending>>,
+    nonce: &str,
+    lines: mpsc::Receiver<Line>,
+    hear: impl FnMut(Answer),
+) -> Ending {
+    let hearing = hear_lines(nonce, lines, hear);
+    tokio::pin!(run, hearing);
+    // The end mark ends the talk even when something on the target still holds the channel open.
+    let (failed, heard) = tokio::select! {
+        biased;
+        heard = &mut hearing => match heard {
+            Ok(ending) => return ending,
+            Err(complaint) => (run.await, complaint),
+        },
+        failed = &mut run => match hearing.await {
+            Ok(ending) => return ending,
+            Err(complaint) => (failed, complaint),
+        },
+    };
+    failed.unwrap_or(Ending::Cut(heard))
+}
+
+/// Hears lines until the agent has said its last word, or, as an error, until there are no more: then what
+/// standard error said last.
+async fn hear_lines(
+    nonce: &str,
+    mut lines: mpsc::Receiver<Line>,
+    mut hear: impl FnMut(Answer),
+) -> Result<Ending, String> {
+    let mut complaint = String::new();
+    while let Some(line) = lines.recv().await {
+        match line {
+            Line::Err(text) => keep_complaint(&mut complaint, &text),
+            Line::Out(text) => match answer::parse(nonce, &text) {
+                Some(Answer::End) => return Ok(Ending::Whole),
+                Some(Answer::NeedAgent) => return Ok(Ending::NeedAgent),
+                Some(Answer::NoBecome { uid }) => return Ok(Ending::NoBecome { uid }),
+                Some(Answer::UnpackFailed(df)) => return Ok(Ending::UnpackFailed(df)),
+                Some(answer) => hear(answer),
+                None => {}
+            },
+        }
+    }
+    Err(complaint)
+}
+
+/// Keeps the last words of standard error, bounded.
+fn keep_complaint(complaint: &mut String, line: &[u8]) {
+    let text = visible(&String::from_utf8_lossy(line));
+    if !text.trim().is_empty() {
+        *complaint = text.chars().take(300).collect();
+    }
+}
+
+fn piece(content: Content) -> Piece {
+    match content {
+        Content::Bytes(bytes) => Piece::Bytes(bytes),
+        Content::File { path, len } => Piece::File { path, len },
+    }
+}
+
+/// A mark that nothing a login script prints can guess.
+fn nonce() -> String {
+    random_hex(8)
+}
+
+/// Returns random bytes in hexadecimal.
+///
+/// # Panics
+/// When the operating system gives no random numbers: nothing may go on then.
+pub(crate) fn random_hex(bytes: usize) -> String {
+    let mut buffer = vec![0; bytes];
+    #[expect(clippy::expect_used, reason = "a guessable token would be worse than stopping")]
+    getrandom::fill(&mut buffer).expect("the operating system gives no random numbers");
+    buffer.iter().map(|b| format!("{b:02x}")).collect()
+}

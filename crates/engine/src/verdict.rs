@@ -1,0 +1,181 @@
+//! What is told of a host at its end: why, what state it is in now, and what to do next.
+
+use crate::talk::Ending;
+use snapback_core::host::HostName;
+use snapback_core::inspection::Pending;
+use snapback_core::job::RunSpec;
+use snapback_core::outcome::HostResult;
+use snapback_transport::ConnectError;
+
+/// What is known of why a host ends as it does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verdict {
+    cause: String,
+    hint: String,
+    locked: bool,
+    late_ms: u64,
+    broken: Vec<String>,
+    /// The cause came from trying to confirm; a later, better one replaces it.
+    provisional: bool,
+}
+
+/// The three things that a failure must say.
+pub(crate) struct Told {
+    pub(crate) cause: String,
+    pub(crate) state: String,
+    pub(crate) next: String,
+}
+
+impl Verdict {
+    pub(crate) fn failed(cause: &str) -> Self {
+        Self { cause: cause.to_owned(), ..Self::default() }
+    }
+
+    pub(crate) fn local(cause: &str) -> Self {
+        Self::failed(&format!("on the controller: {cause}"))
+    }
+
+    pub(crate) fn cut(cause: &str) -> Self {
+        Self::failed(cause)
+    }
+
+    pub(crate) fn agent_error(text: &str) -> Self {
+        Self::failed(&format!("the agent failed: {text}"))
+    }
+
+    /// Every way in failed: the final way's failure is the one that counts.
+    pub(crate) fn no_line(failures: &[ConnectError]) -> Self {
+        let Some(first) = failures.first() else { return Self::failed("the host has no way in") };
+        Self { cause: first.message.clone(), hint: first.hint.clone(), ..Self::default() }
+    }
+
+    pub(crate) fn from_ending(ending: &Ending) -> Self {
+        match ending {
+            Ending::NoBecome { uid } => Self {
+                cause: format!("uid {uid} can't become root there: neither `sudo -n` nor `doas -n` works"),
+                hint: "allow it to without a password, or connect as root".to_owned(),
+                ..Self::default()
+            },
+            Ending::UnpackFailed(df) => Self {
+                cause: format!("what was sent could not be unpacked there (df: {df})"),
+                hint: "free some space on the file system of the state directory".to_owned(),
+                ..Self::default()
+            },
+            Ending::NeedAgent => Self::failed("the agent could not be installed there"),
+            Ending::Cut(why) if why.is_empty() => Self::failed("the connection was lost"),
+            Ending::Cut(why) => Self::failed(&format!("the connection was lost: {why}")),
+            Ending::NoLine(error) => Self::no_line(std::slice::from_ref(error)),
+            Ending::Source(why) => Self::local(why),
+            Ending::Whole => Self::default(),
+        }
+    }
+
+    /// The host said no before anything was armed.
+    pub(crate) fn refused(reason: &str, text: &str, pending: Option<&Pending>) -> Self {
+        let hint = match reason {
+            "stale_plan" => "run deploy again",
+            "no_boot_hook" | "volatile_state" => "pass --volatile-guard if a reboot inside the window is no worry",
+            "no_space" => "free some space there",
+            "locked" => "",
+            _ => "see `deploy doctor`",
+        };
+        let mut verdict = Self { cause: text.to_owned(), hint: hint.to_owned(), ..Self::default() };
+        if reason == "locked" {
+            verdict.locked = true;
+            if let Some(other) = pending {
+                verdict.cause = locked_by(other);
+            }
+        }
+        verdict
+    }
+
+    pub(crate) fn is_lock(&self) -> bool {
+        self.locked
+    }
+
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+
+    pub(crate) fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// Keeps the first cause: what came later followed from it.
+    pub(crate) fn because(&mut self, cause: &str) {
+        if (self.cause.is_empty() || self.provisional) && !cause.is_empty() {
+            cause.clone_into(&mut self.cause);
+            self.provisional = false;
+        }
+    }
+
+    /// Why it could not be confirmed so far.
+    pub(crate) fn unconfirmed(&mut self, reason: &str) {
+        if self.cause.is_empty() || self.provisional {
+            self.cause = format!("no fresh connection could confirm it: {reason}");
+            self.provisional = true;
+        }
+    }
+
+    pub(crate) fn rolled_back(&mut self, late_ms: u64, cause: &str) {
+        self.late_ms = late_ms;
+        // "No fresh connection" says more than the guard's "not confirmed in time".
+        if !self.provisional {
+            self.because(cause);
+        }
+    }
+
+    pub(crate) fn broken(&mut self, item: &str) {
+        self.broken.push(item.to_owned());
+    }
+
+    pub(crate) fn unread(&mut self) {
+        self.because("the line was lost and the host could not be asked again");
+    }
+
+    pub(crate) fn tell(&self, result: HostResult, host: &HostName, spec: &RunSpec) -> Told {
+        let (state, next) = match result {
+            HostResult::Confirmed => (String::from("the change is in place and confirmed"), String::new()),
+            HostResult::Unchanged => (String::from("as wanted already; untouched"), String::new()),
+            HostResult::Skipped | HostResult::NotReached => (String::from("untouched"), String::new()),
+            HostResult::RolledBack => (self.rolled_back_state(), self.hint.clone()),
+            HostResult::RollbackFailed => (
+                format!("NOT as before: {}", self.broken_items()),
+                format!("look at {host}, mend it, then: deploy rollback --limit {host}"),
+            ),
+            HostResult::Unreachable => (String::from("untouched: nothing was sent to it"), self.hint.clone()),
+            HostResult::Refused => (String::from("untouched: nothing was armed"), self.hint.clone()),
+            HostResult::Unknown => (
+                format!(
+                    "not read back. If it still runs, its guard has undone run {} by now or will at its next boot; if the confirmation arrived, the change stays",
+                    spec.run
+                ),
+                format!("deploy status --limit {host}"),
+            ),
+        };
+        let good = result.is_good();
+        Told { cause: if good { String::new() } else { self.cause.clone() }, state, next }
+    }
+
+    fn rolled_back_state(&self) -> String {
+        let mut text = String::from("the old state is back, verified on the host");
+        if self.late_ms > 0 {
+            text.push_str(&format!(" (the guard fired {} ms after its deadline)", self.late_ms));
+        }
+        text
+    }
+
+    fn broken_items(&self) -> String {
+        if self.broken.is_empty() { "see `deploy status`".to_owned() } else { self.broken.join("; ") }
+    }
+}
+
+/// Who holds a host, since when, and until when.
+fn locked_by(other: &Pending) -> String {
+    let until = match other.left {
+        Some(left) => format!("its guard decides in {left} s"),
+        None => format!("it is {}", other.state),
+    };
+    let what = if other.comment.is_empty() { String::new() } else { format!(" ({})", other.comment) };
+    format!("{} holds the host with run {}{what}, begun {} s ago; {until}", other.owner, other.tx, other.age)
+}

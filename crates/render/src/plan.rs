@@ -1,0 +1,157 @@
+//! What a run would do: the page of `deploy plan`, also shown before asking, and the question itself.
+
+mod block;
+mod counts;
+mod deed;
+mod diff;
+mod files;
+mod guard;
+mod prompt;
+mod script;
+
+pub use counts::PlanCounts;
+pub use prompt::prompt_text;
+
+use crate::names::{without_name, wrapped};
+use crate::palette::Palette;
+use crate::quantity::{age, count, limit};
+use crate::told::one_line;
+use block::Blocks;
+use snapback_core::content::Sha256Hex;
+use snapback_core::host::HostName;
+use snapback_core::inspection::{Inspection, Pending};
+use snapback_core::job::HostJob;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many names stand before what hosts have in common.
+const MOST_NAMES: usize = 50;
+
+/// What is planned for one host.
+pub struct HostPlan<'a> {
+    /// The host.
+    pub host: &'a HostName,
+    /// What is wanted of it.
+    pub job: &'a HostJob,
+    /// What it said of itself, or why it could not be looked at.
+    pub found: Result<&'a Inspection, &'a str>,
+}
+
+/// Everything that a plan is rendered from.
+pub struct PlanView<'a> {
+    /// The fleet's name.
+    pub fleet: &'a str,
+    /// The hosts, in file order.
+    pub hosts: Vec<HostPlan<'a>>,
+    /// Returns a wanted content as text, when it is small and textual.
+    pub text_of: &'a dyn Fn(&Sha256Hex) -> Option<Arc<str>>,
+    /// Things that the person should know, one sentence each.
+    pub notes: &'a [String],
+    /// Whether to colour.
+    pub colour: bool,
+    /// The columns of the terminal; 0 where there is none.
+    pub width: usize,
+}
+
+impl HostPlan<'_> {
+    fn would_change(&self) -> bool {
+        self.found.is_ok_and(|inspection| !inspection.is_unchanged())
+    }
+
+    fn pending(&self) -> Option<&Pending> {
+        self.found.ok().and_then(|inspection| inspection.pending.as_ref())
+    }
+}
+
+impl PlanView<'_> {
+    /// Returns whether any host would be changed.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.hosts.iter().any(HostPlan::would_change)
+    }
+
+    fn changing(&self) -> impl Iterator<Item = &HostPlan<'_>> {
+        self.hosts.iter().filter(|plan| plan.would_change())
+    }
+
+    fn palette(&self) -> Palette {
+        Palette::new(self.colour)
+    }
+}
+
+/// Renders a plan: hosts with the same plan in one block, then those that stay as they are, then the totals.
+#[must_use]
+pub fn render_plan(view: &PlanView<'_>) -> String {
+    let palette = view.palette();
+    let mut blocks = Blocks::new(view.text_of, palette);
+    for plan in view.changing() {
+        blocks.add(plan);
+    }
+    let mut out = blocks.render(view.width);
+    let unchanged: Vec<_> =
+        view.hosts.iter().filter(|p| p.found.is_ok() && !p.would_change()).map(|p| p.host.as_str()).collect();
+    if !unchanged.is_empty() {
+        let head = headed(&unchanged, view.width.saturating_sub("unchanged: ".len()));
+        out.push_str(&palette.faint(&format!("unchanged: {head}")));
+        out.push_str("\n\n");
+    }
+    for (hosts, text) in locks(view).iter().chain(&unread(view)) {
+        out.push_str(&palette.bad(&format!("{}: {text}", headed(hosts, view.width))));
+        out.push_str("\n\n");
+    }
+    for note in view.notes {
+        out.push_str(&palette.notable(&format!("note: {}", one_line(note))));
+        out.push('\n');
+    }
+    out.push_str(&format!("{}: {}\n", one_line(view.fleet), view.counts()));
+    out
+}
+
+/// Names hosts, with their number when there are several.
+fn headed<S: AsRef<str>>(hosts: &[S], width: usize) -> String {
+    let names = wrapped(hosts, MOST_NAMES, width, "  ");
+    if hosts.len() == 1 { names } else { format!("{names} ({})", count(hosts.len(), "host")) }
+}
+
+/// Hosts that somebody's transaction holds, and whose.
+fn locks<'v>(view: &'v PlanView<'_>) -> Vec<(Vec<&'v str>, String)> {
+    fold(view.hosts.iter().filter_map(|plan| Some((plan, locked_by(plan.pending()?)))))
+}
+
+/// Hosts that could not be looked at, and why.
+fn unread<'v>(view: &'v PlanView<'_>) -> Vec<(Vec<&'v str>, String)> {
+    fold(view.hosts.iter().filter_map(|plan| {
+        let why = one_line(plan.found.err()?);
+        Some((plan, format!("could not be looked at: {why}")))
+    }))
+}
+
+fn locked_by(pending: &Pending) -> String {
+    let undoes = pending.left.map(|left| format!(", undoes in {}", limit(Duration::from_secs(left))));
+    let comment = if pending.comment.is_empty() { String::new() } else { format!(": {}", pending.comment) };
+    one_line(&format!(
+        "LOCKED by {} since {} (transaction {}, {}{}){comment}",
+        pending.owner,
+        age(pending.age),
+        pending.tx,
+        pending.state,
+        undoes.unwrap_or_default(),
+    ))
+}
+
+/// Puts hosts together of which the same is told.
+fn fold<'v>(told: impl Iterator<Item = (&'v HostPlan<'v>, String)>) -> Vec<(Vec<&'v str>, String)> {
+    let mut folded: Vec<(Vec<&str>, String, String)> = Vec::new();
+    for (plan, text) in told {
+        let host = plan.host.as_str();
+        let shared = without_name(&text, host);
+        match folded.iter_mut().find(|(_, known, _)| *known == shared) {
+            Some((hosts, ..)) => hosts.push(host),
+            None => folded.push((vec![host], shared, text)),
+        }
+    }
+    let told = |(hosts, shared, first): (Vec<_>, _, _)| {
+        if hosts.len() == 1 { (hosts, first) } else { (hosts, shared) }
+    };
+    folded.into_iter().map(told).collect()
+}

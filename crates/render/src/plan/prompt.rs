@@ -1,0 +1,141 @@
+//! What a person must have read before saying yes.
+
+use super::deed::{Deed, deeds, what_is, what_shall_be};
+use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook};
+use super::script::{command, is_irreversible};
+use super::{HostPlan, MOST_NAMES, PlanView, locks, unread};
+use crate::names::joined;
+use crate::quantity::count;
+use crate::told::one_line;
+use snapback_core::change::{Change, ChangeKind, FilesChange};
+use snapback_core::event::visible;
+use snapback_core::inspection::ChangeInspection;
+use std::collections::HashMap;
+
+/// How many things of a kind are named.
+const MOST_THINGS: usize = 20;
+
+/// Returns the text before a yes or no: hosts, losses, restarts, what stays done, and until when it can be undone.
+/// Its last line is the question, without the letters that answer it.
+#[must_use]
+pub fn prompt_text(view: &PlanView<'_>) -> String {
+    let palette = view.palette();
+    let mut things = Things::default();
+    for plan in view.changing() {
+        things.collect(plan);
+    }
+    let names: Vec<_> = view.changing().map(|plan| plan.host.as_str()).collect();
+    let hosts = count(names.len(), "host");
+    let mut out =
+        format!("{hosts} of {} would change: {}\n", one_line(view.fleet), joined(&names, MOST_NAMES));
+    out.push_str(&section("DELETES", &things.deletes, |text| palette.bad(text)));
+    out.push_str(&section("REPLACES", &things.replaces, |text| palette.bad(text)));
+    out.push_str(&section("CAN'T BE UNDONE", &things.irreversible, |text| palette.bad(text)));
+    out.push_str(&section("RUNS", &things.runs, |text| palette.notable(text)));
+    out.push_str(&section("WEAK GUARD", &things.weak_guard, |text| palette.bad(text)));
+    for (hosts, text) in locks(view).iter().chain(&unread(view)) {
+        out.push_str(&format!("{}\n", palette.notable(&format!("{}: {text}", joined(hosts, MOST_NAMES)))));
+    }
+    out.push_str(&section("deadline", &things.deadlines, str::to_owned));
+    out.push_str(&format!("Change {hosts}?"));
+    out
+}
+
+/// Things of one kind with the hosts they are about, in the order met.
+#[derive(Default)]
+struct Tally {
+    things: Vec<(String, Vec<String>)>,
+    known: HashMap<String, usize>,
+}
+
+impl Tally {
+    fn add(&mut self, thing: String, host: &str) {
+        let at = *self.known.entry(thing.clone()).or_insert(self.things.len());
+        if at == self.things.len() {
+            self.things.push((thing, Vec::new()));
+        }
+        let hosts = &mut self.things[at].1;
+        if hosts.last().is_none_or(|last| last != host) {
+            hosts.push(host.to_owned());
+        }
+    }
+}
+
+#[derive(Default)]
+struct Things {
+    deletes: Tally,
+    replaces: Tally,
+    irreversible: Tally,
+    runs: Tally,
+    weak_guard: Tally,
+    deadlines: Tally,
+}
+
+impl Things {
+    fn collect(&mut self, plan: &HostPlan<'_>) {
+        let Ok(inspection) = plan.found else { return };
+        let host = plan.host.as_str();
+        for (change, found) in plan.job.changes.iter().zip(&inspection.changes) {
+            if found.would_change() {
+                self.change(change, found, host);
+            }
+        }
+        if !has_boot_hook(&inspection.guard) {
+            self.weak_guard.add(NO_BOOT_HOOK.to_owned(), host);
+        }
+        if inspection.guard.volatile_state {
+            let text =
+                format!("VOLATILE: {} does not survive a reboot", visible(&inspection.guard.state_dir));
+            self.weak_guard.add(text, host);
+        }
+        self.deadlines.add(deadline(&plan.job.confirm), host);
+    }
+
+    fn change(&mut self, change: &Change, found: &ChangeInspection, host: &str) {
+        match &change.kind {
+            ChangeKind::Files(files) => self.files(files, found, host),
+            ChangeKind::Script(script) => {
+                let text = format!("{}: {}", visible(&change.name), command(&script.apply));
+                if script.irreversible || is_irreversible(script) {
+                    self.irreversible.add(text, host);
+                } else {
+                    self.runs.add(text, host);
+                }
+            }
+        }
+    }
+
+    fn files(&mut self, files: &FilesChange, found: &ChangeInspection, host: &str) {
+        for deed in deeds(files, found) {
+            match deed {
+                Deed::Delete(path) => self.deletes.add(visible(path), host),
+                Deed::Replace(entry, differs) => {
+                    let types = format!("{} -> {}", what_is(&differs.now), what_shall_be(entry));
+                    self.replaces.add(format!("{} ({})", visible(&entry.dest), visible(&types)), host);
+                }
+                Deed::Create(_) | Deed::Change(..) | Deed::Stray(_) => {}
+            }
+        }
+        for handler in &files.handlers {
+            self.runs.add(format!("handler {}", command(handler)), host);
+        }
+    }
+}
+
+fn section(label: &str, tally: &Tally, paint: impl Fn(&str) -> String) -> String {
+    let label = format!("{label}:");
+    let mut out = String::new();
+    for (thing, hosts) in tally.things.iter().take(MOST_THINGS) {
+        let on = joined(hosts, 3);
+        out.push_str(&format!("  {} {thing}  [{on}]\n", paint(&label)));
+    }
+    let rest = tally.things.len().saturating_sub(MOST_THINGS);
+    if rest > 0 {
+        out.push_str(&format!(
+            "  {} {} more, named in the plan\n",
+            paint(&label),
+            crate::quantity::grouped(rest)
+        ));
+    }
+    out
+}

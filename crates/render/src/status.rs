@@ -1,0 +1,101 @@
+//! What hosts say of their open and last transactions.
+
+use crate::columns::aligned;
+use crate::json::to_json;
+use crate::palette::Palette;
+use crate::quantity::{age, limit};
+use crate::told::one_line;
+use serde::Serialize;
+use snapback_core::host::HostName;
+use snapback_core::inspection::Pending;
+use snapback_core::outcome::HostResult;
+use snapback_core::target::TargetState;
+use std::io;
+use std::time::Duration;
+
+/// One host of `deploy status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusRow {
+    /// The host.
+    pub host: HostName,
+    /// The transaction that is open on it.
+    pub pending: Option<Pending>,
+    /// The last one that ended.
+    pub last: Option<LastRun>,
+    /// Why the host could not be asked.
+    pub error: Option<String>,
+}
+
+/// The last transaction that ended on a host.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastRun {
+    /// Its id.
+    pub tx: String,
+    /// How it ended, in the target's word.
+    pub result: String,
+    /// Seconds since it ended.
+    pub ended_age_secs: u64,
+    /// `user@controller` of whoever began it.
+    pub owner: String,
+    /// What the undo said of items that are not as before.
+    pub items: Vec<String>,
+}
+
+/// Renders hosts as one block of aligned columns.
+#[must_use]
+pub fn render_status(rows: &[StatusRow], colour: bool) -> String {
+    let palette = Palette::new(colour);
+    let mut cells = vec![["HOST", "OPEN", "LAST"].map(str::to_owned)];
+    cells.extend(rows.iter().map(|row| row_cells(row, palette)));
+    let lines = aligned(&cells);
+    let mut out = format!("{}\n", lines[0]);
+    for (row, line) in rows.iter().zip(&lines[1..]) {
+        out.push_str(line);
+        out.push('\n');
+        for item in row.last.iter().flat_map(|last| &last.items) {
+            out.push_str(&format!("    {}\n", palette.bad(&one_line(item))));
+        }
+    }
+    out
+}
+
+/// Renders hosts as one line of JSON: `{"v":1,"hosts":[...]}`.
+///
+/// # Errors
+/// Never for these types; the signature is `serde_json`'s.
+pub fn status_json(rows: &[StatusRow]) -> io::Result<String> {
+    #[derive(Serialize)]
+    struct Status<'a> {
+        v: u32,
+        hosts: &'a [StatusRow],
+    }
+    to_json(&Status { v: snapback_core::event::VERSION, hosts: rows })
+}
+
+fn row_cells(row: &StatusRow, palette: Palette) -> [String; 3] {
+    let host = row.host.to_string();
+    if let Some(error) = &row.error {
+        return [host, palette.bad("?"), palette.bad(&format!("could not be asked: {}", one_line(error)))];
+    }
+    let open = row.pending.as_ref().map_or_else(|| "-".to_owned(), |pending| open(pending, palette));
+    let last = row.last.as_ref().map_or_else(|| "-".to_owned(), |last| ended(last, palette));
+    [host, open, last]
+}
+
+fn open(pending: &Pending, palette: Palette) -> String {
+    let mut parts = vec![format!("{} since {} by {}", pending.state, age(pending.age), pending.owner)];
+    parts.extend(pending.left.map(|left| format!("undoes in {}", limit(Duration::from_secs(left)))));
+    parts.extend((!pending.comment.is_empty()).then(|| pending.comment.clone()));
+    let text = one_line(&parts.join(", "));
+    if pending.state == TargetState::RollbackFailed.word() {
+        palette.bad(&text)
+    } else {
+        palette.notable(&text)
+    }
+}
+
+fn ended(last: &LastRun, palette: Palette) -> String {
+    let text = format!("{} {} ago by {} ({})", last.result, age(last.ended_age_secs), last.owner, last.tx);
+    let text = one_line(&text);
+    if last.result == HostResult::Confirmed.word() { palette.good(&text) } else { palette.notable(&text) }
+}

@@ -1,0 +1,143 @@
+//! What an event is called in a line for people, and how much a person wants to read.
+
+use crate::quantity::{bytes, count, elapsed, limit};
+use crate::told::{last_line, one_line};
+use snapback_core::event::{CheckStatus, EventKind};
+use snapback_core::outcome::HostResult;
+use snapback_core::way::WayKind;
+use std::time::Duration;
+
+/// How much is told, from little to everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// What changes the state of a host, and what is wrong.
+    #[default]
+    Normal,
+    /// Also what the user's commands print.
+    Output,
+    /// Every event.
+    Everything,
+}
+
+impl Verbosity {
+    /// Returns the level for so many `-v`.
+    #[must_use]
+    pub fn from_count(count: u8) -> Self {
+        match count {
+            0 => Self::Normal,
+            1 => Self::Output,
+            _ => Self::Everything,
+        }
+    }
+}
+
+/// Returns from which level on an event is told.
+pub(crate) fn level(kind: &EventKind) -> Verbosity {
+    match kind {
+        EventKind::Output { .. } => Verbosity::Output,
+        EventKind::HostConnected { way: WayKind::Final, .. }
+        | EventKind::HostInspected { .. }
+        | EventKind::Uploading { .. }
+        | EventKind::ChangeStarted { .. }
+        | EventKind::Ready { .. }
+        | EventKind::Confirming { attempt: 0 | 1 }
+        | EventKind::UndoItem { ok: true, .. } => Verbosity::Everything,
+        _ => Verbosity::Normal,
+    }
+}
+
+/// Returns one harmless line that tells an event.
+pub(crate) fn phrase(kind: &EventKind) -> String {
+    one_line(&match kind {
+        EventKind::RunStarted { fleet, hosts } => {
+            format!("{fleet}: run started on {}", count(hosts.len(), "host"))
+        }
+        EventKind::RunFinished { exit_code, ms, .. } => {
+            format!("run finished in {}, exit code {exit_code}", elapsed(Duration::from_millis(*ms)))
+        }
+        EventKind::HostConnected { way, ms } => connected(*way, *ms),
+        EventKind::HostInspected { changes: 0 } => "inspected: all is as wanted".to_owned(),
+        EventKind::HostInspected { changes } => format!("inspected: {} to make", count(*changes, "change")),
+        EventKind::Uploading { bytes: size } => format!("sending {}", bytes(*size)),
+        EventKind::GuardArmed { .. } => armed(kind),
+        EventKind::ChangeStarted { name, .. } => format!("{name}: started"),
+        EventKind::ChangeFinished { name, ms, .. } => {
+            format!("{name}: applied in {}", elapsed(Duration::from_millis(*ms)))
+        }
+        EventKind::Output { step, line } => format!("{step} | {line}"),
+        EventKind::Warning { text } => format!("warning: {}", one_line(text)),
+        EventKind::HostFinished { .. } => finished(kind),
+        other => confirmation(other),
+    })
+}
+
+fn confirmation(kind: &EventKind) -> String {
+    match kind {
+        EventKind::Applied { left } => format!("applied; the guard undoes in {}", seconds(*left)),
+        EventKind::CheckFinished { .. } => check(kind),
+        EventKind::Ready { left } => format!("ready to be confirmed; the guard undoes in {}", seconds(*left)),
+        EventKind::LineLost { during } => {
+            format!("line lost during {during}; the target goes on and its guard stays armed")
+        }
+        EventKind::Confirming { attempt: 0 | 1 } => "confirming over a fresh connection".to_owned(),
+        EventKind::Confirming { attempt } => format!("confirming over a fresh connection, attempt {attempt}"),
+        EventKind::ConfirmFailed { reason } => format!("not confirmed: {reason}"),
+        EventKind::RollbackStarted { cause } => format!("undoing: {cause}"),
+        EventKind::UndoItem { item, ok, detail } => {
+            let outcome = if *ok { "undone" } else { "NOT undone" };
+            with_detail(&format!("{outcome}: {item}"), detail)
+        }
+        _ => String::new(),
+    }
+}
+
+fn connected(way: WayKind, ms: u64) -> String {
+    let took = elapsed(Duration::from_millis(ms));
+    match way {
+        WayKind::Final => format!("connected in {took}"),
+        WayKind::Was => format!("connected in {took} by the old way (`was`), which never confirms"),
+    }
+}
+
+fn armed(kind: &EventKind) -> String {
+    let EventKind::GuardArmed { backend, boot_hook, apply_timeout, window } = kind else {
+        return String::new();
+    };
+    let reboot = if boot_hook == "none" { ", NO boot hook" } else { "" };
+    format!(
+        "guard armed ({backend}{reboot}): it undoes unless apply ends within {} and it is confirmed within {} after",
+        seconds(*apply_timeout),
+        seconds(*window)
+    )
+}
+
+fn check(kind: &EventKind) -> String {
+    let EventKind::CheckFinished { check, status, detail, required } = kind else { return String::new() };
+    let said = match status {
+        CheckStatus::Passed => return format!("check {check} passed"),
+        CheckStatus::Failed => "failed",
+        CheckStatus::Error => "could not be run",
+        CheckStatus::RedBefore => "was red before the change (only reported)",
+    };
+    let weight = if *required || *status == CheckStatus::RedBefore { "" } else { " (only reported)" };
+    with_detail(&format!("check {check} {said}{weight}"), &last_line(detail))
+}
+
+fn finished(kind: &EventKind) -> String {
+    let EventKind::HostFinished { result, cause, state, .. } = kind else { return String::new() };
+    let word = if result.is_good() { result.word().to_owned() } else { result.word().to_uppercase() };
+    let why = with_detail(&word, &one_line(cause));
+    if result.is_good() || *result == HostResult::NotReached || state.is_empty() {
+        why
+    } else {
+        format!("{why}; now: {}", one_line(state))
+    }
+}
+
+fn with_detail(said: &str, detail: &str) -> String {
+    if detail.trim().is_empty() { said.to_owned() } else { format!("{said}: {detail}") }
+}
+
+fn seconds(secs: u64) -> String {
+    limit(Duration::from_secs(secs))
+}

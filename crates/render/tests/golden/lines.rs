@@ -1,0 +1,75 @@
+use crate::page::{Page, assert_harmless};
+use crate::recorded::{hostile_events, play, three_endings};
+use insta::assert_snapshot;
+use snapback_core::event::Event;
+use snapback_render::{Lines, Verbosity};
+
+fn lines(events: &[Event], verbosity: Verbosity) -> String {
+    let page = Page::default();
+    play(events, Lines::new(page.writer(), verbosity));
+    page.text()
+}
+
+#[test]
+fn a_whole_run_with_its_three_endings() {
+    assert_snapshot!(lines(&three_endings(), Verbosity::Normal), @"
+    08:00:00Z -      shop: run started on 3 hosts
+    08:00:00Z web1   guard armed (systemd): it undoes unless apply ends within 5m and it is confirmed within 1m 23s after
+    08:00:00Z web1   config: applied in 340 ms
+    08:00:00Z web1   applied; the guard undoes in 1m 23s
+    08:00:03Z web1   check healthz passed
+    08:00:03Z web1   confirmed
+    08:00:04Z web2   guard armed (systemd): it undoes unless apply ends within 5m and it is confirmed within 1m 23s after
+    08:00:04Z web2   config: applied in 340 ms
+    08:00:04Z web2   applied; the guard undoes in 1m 23s
+    08:00:49Z web2   check healthz failed: HTTP 500, wanted 200
+    08:00:49Z web2   undoing: check healthz failed
+    08:00:49Z web2   ROLLED_BACK: check healthz failed; now: the old state is back and was verified by the host
+    08:00:50Z web10  guard armed (systemd): it undoes unless apply ends within 5m and it is confirmed within 1m 23s after
+    08:00:50Z web10  config: applied in 340 ms
+    08:00:50Z web10  applied; the guard undoes in 1m 23s
+    08:00:51Z web10  line lost during checks; the target goes on and its guard stays armed
+    08:02:21Z web10  not confirmed: connection timed out
+    08:02:21Z web10  UNKNOWN: no fresh connection within the window; now: not read: web10 could not be reached again / either rolled_back by its guard, or still down
+    08:02:21Z -      run finished in 2m 21s, exit code 3
+    ");
+}
+
+#[test]
+fn everything_tells_every_event() {
+    let all = lines(&three_endings(), Verbosity::Everything);
+    assert_eq!(all.lines().count(), three_endings().len());
+    let web1: Vec<_> = all.lines().filter(|line| line.contains(" web1 ")).collect();
+    assert_snapshot!(web1.join("\n"), @"
+    08:00:00Z web1   connected in 98 ms
+    08:00:00Z web1   inspected: 1 change to make
+    08:00:00Z web1   sending 12 kB
+    08:00:00Z web1   guard armed (systemd): it undoes unless apply ends within 5m and it is confirmed within 1m 23s after
+    08:00:00Z web1   config: started
+    08:00:00Z web1   config | reloading
+    08:00:00Z web1   config: applied in 340 ms
+    08:00:00Z web1   applied; the guard undoes in 1m 23s
+    08:00:03Z web1   check healthz passed
+    08:00:03Z web1   ready to be confirmed; the guard undoes in 1m 20s
+    08:00:03Z web1   confirming over a fresh connection
+    08:00:03Z web1   confirmed
+    ");
+}
+
+#[test]
+fn output_of_commands_is_told_from_the_first_v_on() {
+    let said = |verbosity| lines(&three_endings(), verbosity).contains("config | reloading");
+    assert_eq!([said(Verbosity::Normal), said(Verbosity::Output)], [false, true]);
+    let levels = [0, 1, 2, 9].map(Verbosity::from_count);
+    use Verbosity::{Everything, Normal, Output};
+    assert_eq!(levels, [Normal, Output, Everything, Everything]);
+}
+
+#[test]
+fn nothing_a_target_says_drives_the_terminal_or_forges_a_line() {
+    let events = hostile_events();
+    let text = lines(&events, Verbosity::Everything);
+    assert_harmless(&text);
+    assert_eq!(text.lines().count(), events.len(), "{text}");
+    assert!(text.contains("no\\x1b[2J\\x9b31m\\x0dweb9"), "{text}");
+}

@@ -1,0 +1,13 @@
+//! What people and programs see, as the pages they see.
+#![expect(clippy::unwrap_used, reason = "what builds a test's input may fail as the test itself may")]
+
+mod doctor;
+mod json;
+mod lines;
+mod page;
+mod plan;
+mod planned;
+mod progress;
+mod recorded;
+mod status;
+mod summary;

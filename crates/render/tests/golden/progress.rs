@@ -1,0 +1,138 @@
+use crate::page::assert_harmless;
+use crate::recorded::{Recording, armed, check, hostile_events, undo_item};
+use indicatif::{InMemoryTerm, ProgressDrawTarget};
+use insta::assert_snapshot;
+use snapback_core::event::{CheckStatus, Event, EventKind};
+use snapback_render::{Progress, Screen, Subscriber, Verbosity};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// A terminal whose time stands still, so that a slow machine shows the same page.
+fn terminal(rows: u16) -> (InMemoryTerm, Progress) {
+    terminal_with_clock(rows, || Duration::ZERO)
+}
+
+fn terminal_with_clock(rows: u16, clock: impl Fn() -> Duration + Send + 'static) -> (InMemoryTerm, Progress) {
+    let terminal = InMemoryTerm::new(rows, 100);
+    let screen = Screen {
+        target: ProgressDrawTarget::term_like(Box::new(terminal.clone())),
+        rows: Box::new(move || usize::from(rows)),
+        clock: Box::new(clock),
+        colour: false,
+    };
+    (terminal, Progress::new(screen, Verbosity::Normal))
+}
+
+fn tell(progress: &mut Progress, events: &[Event]) {
+    for event in events {
+        progress.on_event(event).unwrap();
+    }
+}
+
+#[test]
+fn each_active_host_has_a_line_and_the_finished_ones_scroll_above() {
+    let (terminal, mut progress) = terminal(24);
+    let mut run = Recording::of(&["web1", "web2", "web10", "web11"]);
+    run.confirmed("web1").rolled_back("web2", "HTTP 500").applied("web10");
+    run.on("web11", EventKind::HostInspected { changes: 1 });
+    tell(&mut progress, &run.so_far());
+    assert_snapshot!(terminal.contents(), @"
+    web1  confirmed
+    web2  check healthz failed: HTTP 500
+    web2  undoing: check healthz failed
+    web2  ROLLED_BACK: check healthz failed; now: the old state is back and was verified by the host
+    web10  checking  guard 1m 23s
+    web11  arming
+    ██████████░░░░░░░░░░ 2/4  1 confirmed, 1 rolled_back, 50s
+    ");
+}
+
+#[test]
+fn it_goes_away_when_the_run_is_over() {
+    let (terminal, mut progress) = terminal(24);
+    tell(&mut progress, &Recording::of(&["web1"]).confirmed("web1").finished(0));
+    progress.finish().unwrap();
+    assert_eq!(terminal.contents(), "web1  confirmed");
+}
+
+#[test]
+fn a_countdown_goes_on_while_nothing_happens() {
+    let passed = Arc::new(AtomicU64::new(0));
+    let clock = Arc::clone(&passed);
+    let (terminal, mut progress) =
+        terminal_with_clock(24, move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+    let mut run = Recording::of(&["web1"]);
+    run.on("web1", armed("systemd"));
+    tell(&mut progress, &run.so_far());
+    assert!(terminal.contents().contains("web1  armed  guard 5m\n"), "{}", terminal.contents());
+    passed.store(17, Ordering::Relaxed);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !terminal.contents().contains("web1  armed  guard 4m 43s\n") {
+        assert!(Instant::now() < patience, "{}", terminal.contents());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_slow_host_is_called_slow() {
+    let (terminal, mut progress) = terminal(24);
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.on("web1", EventKind::ChangeStarted { index: 0, name: "config".to_owned() });
+    run.later(95_000).on("web2", EventKind::HostInspected { changes: 1 });
+    tell(&mut progress, &run.so_far());
+    assert!(
+        terminal.contents().contains("web1  applying config  slow: at this for 1m 35s"),
+        "{}",
+        terminal.contents()
+    );
+    assert_eq!(terminal.contents().matches("slow").count(), 1);
+}
+
+#[test]
+fn more_hosts_than_rows_fold_to_counts_and_the_slowest() {
+    let (terminal, mut progress) = terminal(12);
+    let names: Vec<_> = (1..=40).map(|n| format!("web{n:02}")).collect();
+    let mut run = Recording::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for (n, name) in names.iter().enumerate() {
+        run.later(1_000);
+        match n % 2 {
+            0 => run.on(name, EventKind::ChangeStarted { index: 0, name: format!("of {name}") }),
+            _ => run.on(name, EventKind::Uploading { bytes: 10 }),
+        };
+    }
+    tell(&mut progress, &run.so_far());
+    assert_snapshot!(terminal.contents(), @"
+    40 hosts at work: 20 sending, 20 applying
+    slowest web01  applying of web01  slow: at this for 39s
+    slowest web02  sending 10 B  slow: at this for 38s
+    slowest web03  applying of web03  slow: at this for 37s
+    ░░░░░░░░░░░░░░░░░░░░ 0/40  40s
+    ");
+}
+
+#[test]
+fn failures_are_louder_than_good_ends() {
+    let (terminal, mut progress) = terminal(24);
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.on("web2", check("ntp", CheckStatus::Failed, "not synced"));
+    run.on("web2", undo_item("config", false, "read-only file system"));
+    run.confirmed("web1");
+    tell(&mut progress, &run.finished(3));
+    assert_snapshot!(terminal.contents(), @"
+    web2  check ntp failed: not synced
+    web2  NOT undone: config: read-only file system
+    web1  confirmed
+    web2  inspecting
+    ██████████░░░░░░░░░░ 1/2  1 confirmed, 3s
+    ");
+}
+
+#[test]
+fn nothing_a_target_says_drives_the_terminal() {
+    let (terminal, mut progress) = terminal(60);
+    tell(&mut progress, &hostile_events());
+    let text = terminal.contents();
+    assert_harmless(&text);
+    assert!(text.contains("\\x1b[2J"), "{text}");
+}

@@ -1,0 +1,90 @@
+use crate::page::assert_harmless;
+use crate::planned::pending;
+use crate::recorded::{HOSTILE, host};
+use insta::assert_snapshot;
+use snapback_core::inspection::Pending;
+use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
+
+fn row(name: &str) -> StatusRow {
+    StatusRow { host: host(name), pending: None, last: None, error: None }
+}
+
+fn ended(result: &str, items: &[&str]) -> Option<LastRun> {
+    Some(LastRun {
+        tx: "01TX".to_owned(),
+        result: result.to_owned(),
+        ended_age_secs: 7_300,
+        owner: "ops@ci".to_owned(),
+        items: items.iter().map(|item| (*item).to_owned()).collect(),
+    })
+}
+
+fn fleet() -> Vec<StatusRow> {
+    let broken = Pending {
+        state: "rollback_failed".to_owned(),
+        left: None,
+        comment: String::new(),
+        ..pending("ops@ci")
+    };
+    vec![
+        StatusRow { last: ended("confirmed", &[]), ..row("web1") },
+        StatusRow {
+            pending: Some(pending("me@desk")),
+            last: ended("rolled_back", &[]),
+            ..row("web10.example.org")
+        },
+        StatusRow {
+            pending: Some(broken),
+            last: ended("rollback_failed", &["handler failed"]),
+            ..row("db1")
+        },
+        row("new1"),
+        StatusRow { error: Some("connection refused".to_owned()), ..row("down1") },
+    ]
+}
+
+#[test]
+fn one_aligned_block() {
+    assert_snapshot!(render_status(&fleet(), false), @"
+    HOST               OPEN                                                   LAST
+    web1               -                                                      confirmed 2h ago by ops@ci (01TX)
+    web10.example.org  applied since 5m by me@desk, undoes in 40s, new ports  rolled_back 2h ago by ops@ci (01TX)
+    db1                rollback_failed since 5m by ops@ci                     rollback_failed 2h ago by ops@ci (01TX)
+        handler failed
+    new1               -                                                      -
+    down1              ?                                                      could not be asked: connection refused
+    ");
+}
+
+#[test]
+fn the_same_as_json() {
+    let value: serde_json::Value = serde_json::from_str(&status_json(&fleet()).unwrap()).unwrap();
+    assert_eq!(value["v"], 1);
+    assert_eq!(value["hosts"].as_array().map(Vec::len), Some(5));
+    assert_eq!(value["hosts"][1]["pending"]["left"], 40);
+    assert_eq!(value["hosts"][2]["last"]["items"][0], "handler failed");
+    assert_eq!(value["hosts"][4]["error"], "connection refused");
+}
+
+#[test]
+fn nothing_a_target_says_drives_the_terminal() {
+    let mut last = ended(HOSTILE, &[HOSTILE]);
+    if let Some(last) = &mut last {
+        last.owner = HOSTILE.to_owned();
+    }
+    let pending = Pending { comment: HOSTILE.to_owned(), state: HOSTILE.to_owned(), ..pending(HOSTILE) };
+    let rows = [
+        StatusRow { pending: Some(pending), last, ..row("web1") },
+        StatusRow { error: Some(HOSTILE.to_owned()), ..row("web2") },
+    ];
+    assert_harmless(&render_status(&rows, false));
+    assert_harmless(&status_json(&rows).unwrap());
+    assert_eq!(render_status(&rows, false).lines().count(), 4);
+}
+
+#[test]
+fn colour_changes_no_word_and_no_column() {
+    let coloured = render_status(&fleet(), true);
+    assert!(coloured.contains("\u{1b}["));
+    assert_eq!(console::strip_ansi_codes(&coloured), render_status(&fleet(), false));
+}
