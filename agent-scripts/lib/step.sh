@@ -47,6 +47,8 @@ export_environment() {
 # Becomes a command of change N, its output on a file or a pipe. Called in a subshell.
 become_command() {
 	export_environment "$1"
+	# What is ignored stays so in whatever the command starts, and a daemon may want these.
+	trap - HUP PIPE USR1
 	umask 022
 	cd / || exit 126
 	if [ -f "$2.sh" ]; then
@@ -81,24 +83,13 @@ await_step() {
 	as_dog=$!
 	wait_for "$as_pid"
 	as_code=$WAITED
-	kill -TERM "$as_dog" 2>/dev/null
-	wait_for "$as_dog"
+	end_child "$as_dog" TERM
 	[ ! -e "$as_late" ] || as_code=124
 	return "$as_code"
 }
 
-# Waits for a child to its end and sets WAITED to its code: a wake (USR1) ends a wait, not the child.
-wait_for() {
-	while :; do
-		wait "$1" 2>/dev/null
-		WAITED=$?
-		kill -0 "$1" 2>/dev/null || return 0
-	done
-}
-
 # The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to.
 watch_step() {
-	trap '' USR1
 	ws_before=$!
 	# The trap may run before the next command does, so it goes by $!, which is set as soon as the sleep is there.
 	trap '[ "$!" = "$ws_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' TERM
