@@ -211,19 +211,25 @@ impl Asker {
         let mut broken = Vec::new();
         let known = self
             .ask(job, verb, stdin, |answer| match answer {
-                Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => settled = Some(Settled::Confirmed),
+                Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => {
+                    settled = Some(Settled::Confirmed)
+                }
                 Answer::Journal(_, Entry::RolledBack { .. }) => settled = Some(Settled::RolledBack),
                 Answer::Journal(_, Entry::UndoItem { ok: false, text }) => broken.push(text),
                 Answer::Journal(_, Entry::RollbackFailed { .. }) => {
                     settled = Some(Settled::RollbackFailed(std::mem::take(&mut broken)));
                 }
-                Answer::Untouched(_) | Answer::Journal(_, Entry::Discarded) => settled = Some(Settled::Nothing),
+                Answer::Untouched(_) | Answer::Journal(_, Entry::Discarded) => {
+                    settled = Some(Settled::Nothing)
+                }
                 Answer::Accepted => settled = Some(Settled::Accepted),
                 Answer::Forgotten => settled = Some(Settled::Forgotten),
                 Answer::Denied { text, .. } | Answer::Refused { text, .. } | Answer::Error(text) => {
                     settled = Some(Settled::Denied(text));
                 }
-                Answer::Confirming => settled = Some(Settled::Denied("decided, but not carried out yet".to_owned())),
+                Answer::Confirming => {
+                    settled = Some(Settled::Denied("decided, but not carried out yet".to_owned()))
+                }
                 _ => {}
             })
             .await?;

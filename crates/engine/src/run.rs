@@ -234,4 +234,3 @@ impl HostFound<'_> {
         &self.job.host
     }
 }
-

@@ -82,9 +82,8 @@ impl Talk {
         let nonce = nonce();
         let invocation = self.invocation(&nonce);
         let (sender, lines): (LineSender, _) = mpsc::channel(LINES_AHEAD);
-        let run = async move {
-            connector.once(way, cheap_kex, invocation, sender).await.err().map(Ending::NoLine)
-        };
+        let run =
+            async move { connector.once(way, cheap_kex, invocation, sender).await.err().map(Ending::NoLine) };
         listen(run, &nonce, lines, hear).await
     }
 

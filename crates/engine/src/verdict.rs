@@ -74,7 +74,9 @@ impl Verdict {
     pub(crate) fn refused(reason: &str, text: &str, pending: Option<&Pending>) -> Self {
         let hint = match reason {
             "stale_plan" => "run deploy again",
-            "no_boot_hook" | "volatile_state" => "pass --volatile-guard if a reboot inside the window is no worry",
+            "no_boot_hook" | "volatile_state" => {
+                "pass --volatile-guard if a reboot inside the window is no worry"
+            }
             "no_space" => "free some space there",
             "locked" => "",
             _ => "see `deploy doctor`",

@@ -159,7 +159,8 @@ impl HostTask {
     /// seconds if its supervisor died, and the limits of what an undo may run.
     fn undone_by(&self) -> Instant {
         let confirm = &self.job.confirm;
-        let decided = self.deadline.unwrap_or_else(|| Instant::now() + confirm.apply_timeout + confirm.window);
+        let decided =
+            self.deadline.unwrap_or_else(|| Instant::now() + confirm.apply_timeout + confirm.window);
         decided + Duration::from_secs(15) + undo_limit(&self.job)
     }
 }

@@ -10,7 +10,12 @@ impl HostTask {
     pub(crate) fn tell_end(&self) {
         if let State::Finished(result) = self.state {
             let told = self.verdict.tell(result, &self.job.host, &self.shared.spec);
-            self.tell(EventKind::HostFinished { result, cause: told.cause, state: told.state, next: told.next });
+            self.tell(EventKind::HostFinished {
+                result,
+                cause: told.cause,
+                state: told.state,
+                next: told.next,
+            });
         }
     }
 
