@@ -5,8 +5,8 @@
 # What is over needs no more room than its record; the last few records are kept for `status`.
 clean_up() {
 	read_mark 'done' || return 0
-	rm -rf "$TX/job/c" "$TX/job/h" "$TX/job/k" "$TX/tree" "$TX/reserve" "$TX"/candidate.* "$TX"/follower.* "$TX/job/vars"
-	[ -f "$TX/lock" ] && rm -f "$TX/lock"
+	rm -rf "$TX/job/c" "$TX/job/h" "$TX/job/k" "$TX/job/vars" "$TX/reserve" "$TX/lock" "$TX/agent.sh" "$TX/tools" \
+		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken
 	prune
 }
 
@@ -16,26 +16,54 @@ prune() {
 	for pr_dir in "$STATE_DIR"/tx/*/; do
 		[ -f "${pr_dir}done" ] && set -- "$@" "$pr_dir"
 	done
+	[ $# -gt 5 ] || return 0
 	while [ $# -gt 5 ]; do
 		rm -rf "$1"
 		shift
 	done
+	# What sessions that were cut have left, once it is a day old.
+	find "$STATE_DIR/inbox" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
 }
 
+# Finds out what this host's tools can do. `begin` writes it down beside its transaction, so that the guard's
+# processes needn't ask again.
 probe_tools() {
-	UID_NOW=$(id -u)
-	SETSID=
-	if command -v setsid >/dev/null 2>&1; then SETSID=setsid; fi
 	SH=${SNAPBACK_SH:-/bin/sh}
+	SETSID=
+	! command -v setsid >/dev/null 2>&1 || SETSID=setsid
+	read_boot_id
+	recall_tools "${0%/*}" || { read_current && recall_tools "$STATE_DIR/tx/$CURRENT"; } || probe_anew
+}
+
+recall_tools() {
+	[ -f "$1/tools" ] || return 1
+	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND rt_boot <"$1/tools"
+	# Devices are numbered anew in each boot.
+	[ "$rt_boot" = "$BOOT_ID" ]
+}
+
+probe_anew() {
+	# shellcheck disable=SC2046 # numbers, split on purpose
+	set -- $(stat -c '%u %d %.9Y' /proc/self "$STATE_DIR" 2>/dev/null)
+	[ $# -eq 6 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
+	UID_NOW=$1
+	STATE_DEVICE=$5
 	# Times with their fraction where stat tells it: otherwise a second's worth of changes looks the same.
-	case $(stat -c %.9Y / 2>/dev/null) in
-	[0-9]*.[0-9]*) STAT_MTIME=%.9Y ;;
+	case $6 in
+	*.*) STAT_MTIME=%.9Y ;;
 	*) STAT_MTIME=%Y ;;
 	esac
 	CP_KEEPS_ALL=0
 	case $(cp --version 2>/dev/null) in *GNU* | *uutils*) CP_KEEPS_ALL=1 ;; esac
-	STATE_DEVICE=$(stat -c %d "$STATE_DIR")
+	NOEXEC=0
+	read_mounts
+	find_mount "$STATE_DIR"
+	case ,$MOUNT_FLAGS, in *,noexec,*) NOEXEC=1 ;; esac
 	choose_backend
+}
+
+note_tools() {
+	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $BOOT_ID" >"$TX/tools"
 }
 
 # Keeps the agent that came with the payload, by its hash, so that it travels once for each version.
@@ -59,17 +87,16 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	ID='' TX='' JOB='' WOKEN='' WHY='' PENDING=''
-	[ "$VERB" != watchdog ] || { watchdog "$@" && exit 0; }
+	ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
+	cd / || exit 1
 	probe_tools
 	case $VERB in
 	inspect | begin)
-		[ -f "$INBOX/payload.end" ] || give_up "what was sent did not arrive whole"
+		[ -n "$INBOX" ] && [ -f "$INBOX/payload.end" ] || give_up "what was sent did not arrive whole"
 		[ "$HOW" != install ] || install_agent
 		;;
 	esac
-	cd / || exit 1
 	case $VERB in
 	inspect) verb_inspect "$@" ;;
 	begin) verb_begin "$@" ;;

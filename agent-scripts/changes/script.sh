@@ -5,7 +5,7 @@
 script_inspect() {
 	si_dir=$JOB/c/$1
 	read_change "$1"
-	: >"$si_dir/facts"
+	true >"$si_dir/facts"
 	if has_command "$si_dir/cmd.facts"; then
 		run_step "$1" "$si_dir/cmd.facts" "$CHANGE_TIMEOUT" "$si_dir/facts.out"
 		si_code=$?
@@ -19,42 +19,50 @@ script_inspect() {
 	if has_command "$si_dir/cmd.unless"; then
 		run_step "$1" "$si_dir/cmd.unless" "$CHANGE_TIMEOUT" "$si_dir/unless.out" && si_wanted=1
 	fi
-	printf '%s\n' "$si_wanted" >"$si_dir/wanted"
+	put "$si_wanted" >"$si_dir/wanted"
 	report "script n=$1 wanted=$si_wanted"
 }
 
+# A watched tree that changes while it is copied is copied again, up to three times.
 script_snapshot() {
 	ss_dir=$JOB/c/$1
 	[ -s "$ss_dir/watch" ] || return 0
-	cp "$ss_dir/watch" "$ss_dir/roots"
-	{
-		while IFS= read -r ss_root; do
-			walk_trees "$ss_root"
-			# The directory a watched path lies in gets its time back.
-			[ ! -d "${ss_root%/*}" ] || printf '%s\n' "${ss_root%/*}"
-		done <"$ss_dir/roots"
-	} | LC_ALL=C sort -u | sed '/^$/d' >"$ss_dir/paths"
-	while IFS= read -r ss_path; do
-		case $ss_path in
-		/*) ;;
-		*)
-			WHY="a watched path holds a newline"
-			return 1
-			;;
-		esac
-	done <"$ss_dir/paths"
-	take_snapshot "$1"
+	cat "$ss_dir/watch" >"$ss_dir/roots"
+	no_broken_names "$ss_dir/roots" || return 1
+	ss_tries=3
+	while [ "$ss_tries" -gt 0 ]; do
+		script_paths "$ss_dir"
+		WHY="the watched paths could not be copied"
+		take_snapshot "$1" || return 1
+		list_paths "$ss_dir/again" <"$ss_dir/paths" || return 1
+		compare_listings "$ss_dir/paths" "$ss_dir/before" "$ss_dir/again" >"$ss_dir/moved"
+		[ -s "$ss_dir/moved" ] || return 0
+		rm -rf "$ss_dir/snap"
+		ss_tries=$((ss_tries - 1))
+	done
+	IFS=/ read -r _ ss_path <"$ss_dir/moved"
+	WHY="/$ss_path is watched and does not hold still: it is changed all the time"
+	return 1
+}
+
+# The watched trees, and the directories they lie in, which get their times back.
+script_paths() {
+	while IFS= read -r sp_root; do
+		walk_trees "$sp_root"
+		sp_above=${sp_root%/*}
+		[ ! -d "$sp_above" ] || put "$sp_above"
+	done <"$1/roots" | LC_ALL=C sort -u >"$1/paths"
 }
 
 script_apply() {
 	sa_dir=$JOB/c/$1
 	read_change "$1"
-	: >"$sa_dir/output"
+	true >"$sa_dir/output"
 	run_step "$1" "$sa_dir/cmd.apply" "$CHANGE_TIMEOUT" "$sa_dir/apply.out"
 	sa_code=$?
 	journal_output "$CHANGE_NAME" "$sa_dir/apply.out"
 	# What the step acquired must be there for its undo after a power cut.
-	durable "$sa_dir/output" "$sa_dir"
+	[ ! -s "$sa_dir/output" ] || durable "$sa_dir/output" "$sa_dir"
 	[ "$sa_code" -eq 0 ] && return 0
 	WHY=$(step_reason "$sa_code" "$CHANGE_TIMEOUT" "$sa_dir/apply.out")
 	return 1

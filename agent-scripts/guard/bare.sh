@@ -6,9 +6,13 @@ bare_can() {
 }
 
 bare_spawn() {
-	# Every inherited descriptor is closed: sshd waits for whoever still holds one.
-	# shellcheck disable=SC2086 # SH may be two words
-	$SETSID $SH "$AGENT" - "$STATE_DIR" plain - "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+	(
+		# The mark is for the runner and what it starts: who undoes kills whatever carries it.
+		if [ "$1" = run ]; then export SNAPBACK_TX="$ID"; else unset SNAPBACK_TX; fi
+		# Every inherited descriptor is closed: sshd waits for whoever still holds one.
+		# shellcheck disable=SC2086 # SH may be two words
+		exec $SETSID $SH "$AGENT" - "$STATE_DIR" plain - "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+	) &
 }
 
 bare_start() {
@@ -21,10 +25,7 @@ bare_is_armed() {
 }
 
 bare_start_runner() {
-	(
-		export SNAPBACK_TX="$ID"
-		bare_spawn run "$ID"
-	)
+	bare_spawn run "$ID"
 }
 
 bare_detach() {

@@ -20,12 +20,12 @@ hook_word() {
 	case $BACKEND in systemd) HOOK=systemd ;; *) HOOK=none ;; esac
 }
 
-# Waits until supervisor and backup say that they live; at most five seconds.
+# Waits until supervisor and backup say that they live; at most ten seconds. They wake us.
 await_armed() {
-	aa_left=100
+	aa_left=50
 	while ! guard_is_armed; do
 		aa_left=$((aa_left - 1))
 		[ "$aa_left" -gt 0 ] || return 1
-		nap 5
+		nap 20
 	done
 }

@@ -60,9 +60,9 @@ systemd_kill_runner() {
 systemd_note_runner() {
 	while IFS= read -r snr_line; do
 		case $snr_line in
-		0::*"/snapback-$ID-run.service") printf '/sys/fs/cgroup%s\n' "${snr_line#0::}" >"$TX/runner.cgroup" ;;
+		0::*"/snapback-$ID-run.service") put "/sys/fs/cgroup${snr_line#0::}" >"$TX/runner.cgroup" ;;
 		*name=systemd:*"/snapback-$ID-run.service")
-			printf '/sys/fs/cgroup/systemd%s\n' "${snr_line##*name=systemd:}" >"$TX/runner.cgroup"
+			put "/sys/fs/cgroup/systemd${snr_line##*name=systemd:}" >"$TX/runner.cgroup"
 			;;
 		esac
 	done </proc/self/cgroup
@@ -114,7 +114,8 @@ hook_script() {
 state=${0%/*}
 read -r id <"$state/current" || exit 0
 case $id in '' | */* | .*) exit 0 ;; esac
-exec /bin/sh "$state/tx/$id/agent.sh" - "$state" plain - boot "$1"
+[ -f "$state/tx/$id/agent.sh" ] || exit 0
+exec /bin/sh "$state/tx/$id/agent.sh" - "$state" plain - boot "$id" "$1"
 HOOK
 }
 

@@ -18,13 +18,13 @@ read_change() {
 
 # A line of the inspection: told to the controller, and part of what the plan's digest covers.
 report() {
-	printf '%s\n' "$*" >>"$REPORT"
+	put "$*" >>"$REPORT"
 	[ "$REPORT_ALOUD" = 0 ] || tell "$*"
 }
 
 # Inspects all changes; sets STATE_DIGEST over everything that was found, and REPLACED_BYTES.
 inspect_changes() {
-	: >"$REPORT"
+	true >"$REPORT"
 	REPLACED_BYTES=0
 	ich_n=0
 	while [ "$ich_n" -lt "$SPEC_changes" ]; do
@@ -59,7 +59,7 @@ run_handlers() {
 			[ "$1" = go_on ] || return 1
 			journal "undo_item ok=0 -- $WHY"
 		elif [ "$1" = go_on ]; then
-			: >"$TX/undone.$rh_name"
+			true >"$TX/undone.$rh_name"
 		fi
 	done
 	PENDING=

@@ -1,31 +1,42 @@
 # shellcheck shell=sh
 # Mounts: on what a path lies, and whether that survives a reboot.
 
-# Sets MOUNTS to lines "POINT TYPE OPTIONS" from mountinfo (proc(5)). Octal escapes are left as they are.
+# Sets MOUNTS to lines "POINT FLAGS TYPE OPTIONS" from mountinfo (proc(5)). Octal escapes are left as they are.
 read_mounts() {
 	MOUNTS=
-	while read -r _ _ _ _ rm_point rm_rest; do
-		rm_after=${rm_rest#*" - "}
-		rm_type=${rm_after%% *}
-		MOUNTS="$MOUNTS$rm_point $rm_type ${rm_after##* }
+	while read -r _ _ _ _ rm_point rm_flags rm_rest; do
+		rm_after=" $rm_rest"
+		rm_after=${rm_after#*" - "}
+		MOUNTS="$MOUNTS$rm_point $rm_flags ${rm_after%% *} ${rm_after##* }
 "
 	done </proc/self/mountinfo
 }
 
-# Sets MOUNT_POINT, MOUNT_TYPE, MOUNT_OPTIONS of the mount that a path lies on: the longest prefix, the last wins.
+# Sets MOUNT_POINT, MOUNT_FLAGS, MOUNT_TYPE, MOUNT_OPTIONS of the mount that a path lies on: the longest prefix, the
+# last wins. No here-document: some shells fork for a large one.
 find_mount() {
-	MOUNT_POINT=/ MOUNT_TYPE=unknown MOUNT_OPTIONS=
-	while read -r fm_point fm_type fm_options; do
-		[ -n "$fm_point" ] || continue
-		case $1/ in
-		"${fm_point%/}"/*)
-			[ "${#fm_point}" -ge "${#MOUNT_POINT}" ] || continue
-			MOUNT_POINT=$fm_point MOUNT_TYPE=$fm_type MOUNT_OPTIONS=$fm_options
-			;;
+	MOUNT_POINT=/ MOUNT_FLAGS='' MOUNT_TYPE=unknown MOUNT_OPTIONS=''
+	fm_path=$1/
+	fm_ifs=$IFS
+	IFS='
+'
+	set -f
+	for fm_line in $MOUNTS; do
+		fm_point=${fm_line%% *}
+		case $fm_path in
+		"${fm_point%/}"/*) [ "${#fm_point}" -lt "${#MOUNT_POINT}" ] || set_mount "$fm_line" ;;
 		esac
-	done <<MOUNTS
-$MOUNTS
-MOUNTS
+	done
+	set +f
+	IFS=$fm_ifs
+}
+
+set_mount() {
+	MOUNT_POINT=${1%% *} MOUNT_OPTIONS=${1##* }
+	sm_rest=${1#* }
+	MOUNT_FLAGS=${sm_rest%% *}
+	sm_rest=${sm_rest#* }
+	MOUNT_TYPE=${sm_rest%% *}
 }
 
 is_mount_point() {

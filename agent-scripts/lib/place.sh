@@ -3,7 +3,10 @@
 
 # place_files TREE: moves TREE/path to /path for the paths on stdin. Goes on past a failure and tells it at the end.
 place_files() {
-	pf_tree=$1 pf_dir='' pf_code=0
+	pf_tree=$1 pf_dir=- pf_code=0
+	read_mounts
+	find_mount "$STATE_DIR"
+	pf_state_mount=$MOUNT_POINT
 	set --
 	while IFS= read -r pf_path; do
 		pf_parent=${pf_path%/*}
@@ -18,29 +21,51 @@ place_files() {
 	return "$pf_code"
 }
 
-# place_in DIRECTORY FILE...: by rename where both are on one file system, else by a copy beside the goal and a
+# place_in DIRECTORY/ FILE...: by rename where all are on one file system, else by a copy beside the goal and a
 # rename there, so that a reader never sees half a file.
 place_in() {
 	pi_dir=$1
 	shift
-	if [ "$(stat -c %d -- "$pi_dir" 2>/dev/null)" = "$STATE_DEVICE" ]; then
-		mv -f -- "$@" "$pi_dir" 2>/dev/null && durable "$pi_dir" && return 0
-	fi
 	pi_code=0
-	for pi_file do
-		[ -e "$pi_file" ] || [ -L "$pi_file" ] || continue
-		place_one "$pi_file" "$pi_dir${pi_file##*/}" || pi_code=1
-	done
-	durable "$pi_dir"
+	if is_one_rename_away "$pi_dir" && mv -f -- "$@" "$pi_dir" 2>/dev/null; then
+		pi_code=0
+	else
+		for pi_file do
+			[ -e "$pi_file" ] || [ -L "$pi_file" ] || continue
+			place_one "$pi_file" "$pi_dir${pi_file##*/}" || pi_code=1
+		done
+	fi
+	label_placed "$pi_dir" "$@"
 	return "$pi_code"
+}
+
+# One device can be mounted at two points, and a subvolume has a device of its own below one point: only where both
+# agree mv renames; else it would copy in place.
+is_one_rename_away() {
+	find_mount "${1%/}"
+	[ "$MOUNT_POINT" = "$pf_state_mount" ] && [ "$(stat -c %d -- "$1" 2>/dev/null)" = "$STATE_DEVICE" ]
 }
 
 place_one() {
 	po_beside=${2%/*}/.snapback.$$
 	if cp -a -- "$1" "$po_beside" && { [ -L "$po_beside" ] || durable "$po_beside"; } && mv -f -- "$po_beside" "$2" 2>/dev/null; then
+		rm -f -- "$1"
 		return 0
 	fi
-	rm -f "$po_beside"
+	rm -f -- "$po_beside"
 	# A file that is itself a mount point can't be renamed over (EBUSY): then in place, which isn't atomic.
 	is_mount_point "$2" && cp -p -- "$1" "$2" && durable "$2"
+}
+
+# Under SELinux what was made in the state directory carries its label; the policy knows the right one.
+label_placed() {
+	[ -e /sys/fs/selinux/enforce ] && [ -z "${KEEP_LABELS:-}" ] && command -v restorecon >/dev/null 2>&1 || return 0
+	lb_dir=$1
+	shift
+	for lb_file do
+		shift
+		set -- "$@" "$lb_dir${lb_file##*/}"
+	done
+	restorecon -- "$@" >/dev/null 2>&1
+	return 0
 }

@@ -31,45 +31,85 @@ read_identity() {
 # Whether the process whose identity stands in a file is alive: same boot, same number, same start, no zombie.
 is_alive() {
 	[ -f "$1" ] || return 1
-	read -r ALIVE_PID ia_tick ia_boot <"$1" 2>/dev/null || return 1
+	read -r ALIVE_PID ia_tick ia_boot _ 2>/dev/null <"$1" || return 1
 	read_boot_id
 	[ "$ia_boot" = "$BOOT_ID" ] || return 1
 	read_stat "$ALIVE_PID" || return 1
 	[ "$STAT_STATE" != Z ] && [ "$STAT_STATE" != X ] && [ "$STAT_TICK" = "$ia_tick" ]
 }
 
-# Wakes the process of an identity file out of its sleep.
+# Wakes the process of an identity file out of its nap. The signal alone could come before the nap does.
 wake() {
-	is_alive "$1" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	is_alive "$1" || return 0
+	put 1 2>/dev/null >"$1.woken"
+	kill -USR1 "$ALIVE_PID" 2>/dev/null
 	return 0
 }
 
 wake_followers() {
-	for wf_file in "$TX"/follower.*; do
-		[ -f "$wf_file" ] || continue
-		is_alive "$wf_file" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	for wf_file in "$TX"/follower.*[0-9]; do
+		[ ! -f "$wf_file" ] || wake "$wf_file"
 	done
-	return 0
 }
 
-# Sleeps at most the given centiseconds, less when woken by USR1. A caller that loops sets the trap itself.
+# Says who we are in a file, so that others can tell whether we live, and wake us. The line is written at once; in the
+# moment before, the file is there and empty, which must be read as "not there yet" ([ -s ]) and not as "dead".
+take_name() {
+	# Only a nap may be interrupted; everything else runs as if nobody woke us.
+	trap '' USR1
+	NAP_FILE=$1
+	read_identity
+	put "$MY_IDENTITY" >"$1"
+}
+
+# Sleeps at most the given centiseconds, one second at most, less when woken.
 nap() {
-	np_cs=$1
-	[ "$np_cs" -lt 5 ] && np_cs=5
-	if [ "$np_cs" -ge 100 ]; then
-		sleep 1 &
-	elif [ "$np_cs" -lt 10 ]; then
-		{ sleep "0.0$np_cs" 2>/dev/null || sleep 1; } &
-	else
-		{ sleep "0.$np_cs" 2>/dev/null || sleep 1; } &
-	fi
-	NAP_PID=$!
-	# A wake that came before the wait must not be slept over.
-	[ -n "${WOKEN:-}" ] || wait "$NAP_PID" 2>/dev/null
 	WOKEN=
-	kill "$NAP_PID" 2>/dev/null
-	wait "$NAP_PID" 2>/dev/null
-	return 0
+	trap 'WOKEN=1' USR1
+	[ -s "$NAP_FILE.woken" ] || doze "$1"
+	trap '' USR1
+	[ ! -s "$NAP_FILE.woken" ] || true >"$NAP_FILE.woken"
+}
+
+doze() {
+	if [ "$1" -ge 100 ]; then
+		sleep 1 &
+	elif [ "$1" -ge 10 ]; then
+		sleep "0.$1" 2>/dev/null &
+	else
+		sleep 0.05 2>/dev/null &
+	fi
+	dz_pid=$!
+	if [ -z "$WOKEN" ]; then
+		wait "$dz_pid" 2>/dev/null
+		# A sleep that knows no fractions fails at once.
+		[ $? -ne 1 ] || [ -n "$WOKEN" ] || sleep 1
+	fi
+	end_child "$dz_pid" KILL
+}
+
+# Ends a child and takes its end in. The braces keep bash from telling of it.
+end_child() {
+	{
+		kill "-$2" "$1"
+		wait_for "$1"
+	} 2>/dev/null
+}
+
+# Waits for a child to its end and sets WAITED to its code: a wake (USR1) ends a wait, not the child.
+wait_for() {
+	while :; do
+		wait "$1"
+		WAITED=$?
+		kill -0 "$1" || return 0
+	done 2>/dev/null
+}
+
+# Sleeps for centiseconds; for whole seconds where sleep knows no fractions.
+rest() {
+	rt_part=$(($1 % 100))
+	[ "$rt_part" -ge 10 ] || rt_part=0$rt_part
+	sleep "$(($1 / 100)).$rt_part" 2>/dev/null || sleep "$((($1 + 99) / 100))"
 }
 
 # Sets CONNECTION to "pid:tick" of the process that sshd or dropbear forked when it accepted the TCP connection
@@ -85,13 +125,16 @@ read_connection() {
 			CONNECTION=$rc_pid:$STAT_TICK
 			break
 			;;
-		sshd | sshd-session | sshd-auth | sshd.*)
-			rc_title=$(tr '\000' ' ' <"/proc/$rc_pid/cmdline")
+		sshd | sshd-session | sshd-auth)
+			# A title is one word of the command line; the NUL behind it is no end of line.
+			IFS= read -r rc_title 2>/dev/null <"/proc/$rc_pid/cmdline" || :
 			case $rc_title in
 			*"[listener]"*) break ;;
 			"sshd: "* | "sshd-session: "* | "sshd-auth: "*) CONNECTION=$rc_pid:$STAT_TICK ;;
-			*) [ -n "$CONNECTION" ] || CONNECTION=$rc_pid:$STAT_TICK
-				break ;;
+			*)
+				[ -n "$CONNECTION" ] || CONNECTION=$rc_pid:$STAT_TICK
+				break
+				;;
 			esac
 			;;
 		*) [ -z "$CONNECTION" ] || break ;;
@@ -114,7 +157,7 @@ kill_transaction() {
 		done
 		kt_left=$((kt_left - 1))
 		[ "$kt_left" -gt 0 ] || return 1
-		sleep 0.1 2>/dev/null || sleep 1
+		rest 10
 	done
 }
 
@@ -122,6 +165,6 @@ transaction_pids() {
 	grep -ls "SNAPBACK_TX=$ID" /proc/[0-9]*/environ 2>/dev/null | while IFS=/ read -r _ _ tp_pid _; do
 		[ "$tp_pid" = "$$" ] && continue
 		read_stat "$tp_pid" || continue
-		[ "$STAT_STATE" = Z ] || printf '%s\n' "$tp_pid"
+		[ "$STAT_STATE" = Z ] || put "$tp_pid"
 	done
 }

@@ -13,11 +13,18 @@ durable() {
 	sync "$@"
 }
 
-# Writes a mark and makes it durable. A mark without its last line is one that a power cut tore: it doesn't count.
-mark() {
-	mk_file=$TX/$1
+# Writes a mark. Without its last line it is torn, by a power cut or because it is just being written, and doesn't
+# count. On its own this is for what matters in this boot alone.
+note() {
+	nt_file=$TX/$1
 	shift
-	{ printf '%s\n' "$*" && printf 'end\n'; } >"$mk_file" && durable "$mk_file" "$TX"
+	put "$*
+end" 2>/dev/null >"$nt_file"
+}
+
+# Writes a mark and makes it durable: what must be known after a power cut.
+mark() {
+	note "$@" && durable "$nt_file" "$TX"
 }
 
 # Sets MARK to the content of a whole mark; fails when it isn't there or is torn.
@@ -26,7 +33,7 @@ read_mark() {
 	[ -f "$TX/$1" ] || return 1
 	{
 		IFS= read -r MARK && IFS= read -r rm_end
-	} <"$TX/$1" 2>/dev/null || return 1
+	} 2>/dev/null <"$TX/$1" || return 1
 	[ "$rm_end" = end ]
 }
 
@@ -92,7 +99,7 @@ read_state() {
 			STATE=ready
 		elif read_mark applied; then
 			STATE=applied
-		elif [ -f "$TX/started.0" ]; then
+		elif [ -f "$TX/go" ]; then
 			STATE=applying
 		elif read_mark armed; then
 			STATE=armed
@@ -120,11 +127,12 @@ discarded:
 TABLE
 }
 
-# Opens a transaction for reading: sets ID, TX and its spec.
+# Opens a transaction: sets ID, TX, JOB and its spec.
 open_tx() {
 	case $1 in '' | */* | .*) return 1 ;; esac
 	ID=$1
 	TX=$STATE_DIR/tx/$ID
+	JOB=$TX/job
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

@@ -16,12 +16,12 @@ decode() {
 
 # Exports KEY=VALUE lines of a file as PREFIX_KEY in capitals; lines that are none are left alone.
 export_pairs() {
-	[ -f "$2" ] || return 0
+	[ -s "$2" ] || return 0
 	while IFS= read -r ep_line || [ -n "$ep_line" ]; do
 		ep_key=${ep_line%%=*}
 		case $ep_line in *=*) ;; *) continue ;; esac
 		case $ep_key in '' | *[!A-Za-z0-9_]*) continue ;; esac
-		ep_key=$(printf '%s' "$ep_key" | tr '[:lower:]' '[:upper:]')
+		case $ep_key in *[a-z]*) ep_key=$(put "$ep_key" | tr '[:lower:]' '[:upper:]') ;; esac
 		export "$1_$ep_key=${ep_line#*=}"
 	done <"$2"
 }
@@ -30,61 +30,77 @@ export_pairs() {
 export_environment() {
 	export DEPLOY_HOST="$SPEC_host" DEPLOY_ADDRESS="$SPEC_address" DEPLOY_RUN="$SPEC_run"
 	export SNAPBACK_TX="$ID"
-	if [ -f "$JOB/vars" ]; then
-		while IFS=' ' read -r ee_name ee_value; do
-			decode "$ee_value"
-			export "VAR_$ee_name=$DECODED"
-		done <"$JOB/vars"
-	fi
+	# Ours, not the user's: a command that calls a shell gets the host's own.
+	unset SNAPBACK_SH SNAPBACK_STATE
+	while IFS=' ' read -r ee_name ee_value; do
+		decode "$ee_value"
+		export "VAR_$ee_name=$DECODED"
+	done <"$JOB/vars"
 	for ee_out in "$JOB"/c/*/output; do
-		[ -f "$ee_out" ] && export_pairs OUTPUT "$ee_out"
+		export_pairs OUTPUT "$ee_out"
 	done
 	[ -n "$1" ] || return 0
 	export_pairs FACT "$JOB/c/$1/facts"
 	export DEPLOY_OUTPUT="$JOB/c/$1/output"
 }
 
+# Becomes a command of change N, its output on a file or a pipe. Called in a subshell.
+become_command() {
+	export_environment "$1"
+	# What is ignored stays so in whatever the command starts, and a daemon may want these.
+	trap - HUP PIPE USR1
+	umask 022
+	cd / || exit 126
+	if [ -f "$2.sh" ]; then
+		# shellcheck disable=SC2086 # SH may be two words
+		exec $SETSID $SH -e "$2.sh" </dev/null >"$3" 2>&1
+	fi
+	exec 2>"$3"
+	IFS= read -r bc_first <"$2.run"
+	# Where nothing may be executed from the state's file system the interpreter reads the file all the same.
+	case $NOEXEC$bc_first in
+	1'#!'*)
+		# shellcheck disable=SC2086 # the interpreter and its argument
+		exec $SETSID ${bc_first#"#!"} "$2.run" </dev/null >"$3" 2>&1
+		;;
+	esac
+	exec $SETSID "$2.run" </dev/null >"$3" 2>&1
+}
+
 # run_step N COMMAND SECONDS OUT: runs a command file in a session of its own, at most SECONDS long, with its
 # output on a file. 124 says that its time was up and its whole process group was ended.
 run_step() {
-	rst_n=$1 rst_command=$2 rst_seconds=$3 rst_out=$4
-	rm -f "$rst_out.late"
-	(
-		export_environment "$rst_n"
-		umask 022
-		cd / || exit 126
-		if [ -f "$rst_command.sh" ]; then
-			# shellcheck disable=SC2086 # SH may be two words
-			exec $SETSID $SH -e "$rst_command.sh" </dev/null >"$rst_out" 2>&1
-		fi
-		exec $SETSID "$rst_command.run" </dev/null >"$rst_out" 2>&1
-	) &
-	await_step $! "$rst_seconds" "$rst_out"
+	rst_late=$4.late
+	(become_command "$1" "$2" "$4") &
+	await_step $! "$3" "$rst_late"
 }
 
-# Waits for a process group's leader and ends the group when its time is up: TERM, then KILL after two seconds.
+# await_step PID SECONDS LATE: waits for a process group's leader, and has the group ended when its time is up.
 await_step() {
-	as_pid=$1 as_out=$3
-	# shellcheck disable=SC2086
-	$SETSID $SH "$AGENT" "$NONCE" "$STATE_DIR" plain - watchdog "$as_pid" "$2" "$as_out.late" </dev/null >/dev/null 2>&1 &
+	as_pid=$1 as_late=$3
+	[ ! -e "$as_late" ] || rm -f "$as_late"
+	(watch_step "$as_pid" "$2" "$as_late") </dev/null >/dev/null 2>&1 &
 	as_dog=$!
-	while :; do
-		wait "$as_pid"
-		as_code=$?
-		# A wake (USR1) ends the wait, not the step.
-		kill -0 "$as_pid" 2>/dev/null || break
-	done
-	# The watchdog's own sleep goes with it.
-	kill -KILL "-$as_dog" 2>/dev/null || kill -KILL "$as_dog" 2>/dev/null
-	wait "$as_dog" 2>/dev/null
-	[ ! -f "$as_out.late" ] || as_code=124
+	wait_for "$as_pid"
+	as_code=$WAITED
+	end_child "$as_dog" TERM
+	[ ! -e "$as_late" ] || as_code=124
 	return "$as_code"
 }
 
-# The watchdog of one step, a process of its own.
-watchdog() {
-	sleep "$2"
-	: >"$3"
+# The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to.
+watch_step() {
+	ws_before=$!
+	# The trap may run before the next command does, so it goes by $!, which is set as soon as the sleep is there.
+	trap '[ "$!" = "$ws_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' TERM
+	read_stat "$1" || exit 0
+	ws_tick=$STAT_TICK
+	sleep "$2" &
+	wait "$!"
+	# Another process may have got the number by now.
+	{ read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ]; } || exit 0
+	trap '' TERM
+	true >"$3"
 	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null
 	sleep 2
 	kill -KILL "-$1" 2>/dev/null || kill -KILL "$1" 2>/dev/null
@@ -93,21 +109,19 @@ watchdog() {
 # Says in words how a step ended.
 step_reason() {
 	case $1 in
-	124) printf 'did not end within %s s' "$2" ;;
-	126 | 127) printf 'could not be started (exit status %s)' "$1" ;;
-	*) printf 'exit status %s' "$1" ;;
+	124) sr_text="did not end within $2 s" ;;
+	126 | 127) sr_text="could not be started (exit status $1)" ;;
+	*) sr_text="exit status $1" ;;
 	esac
 	sr_last=$(last_line "$3")
-	[ -z "$sr_last" ] || printf ': %s' "$sr_last"
+	put "$sr_text${sr_last:+: $sr_last}"
 }
 
 # The last lines of a step's output go to the journal, bounded in number and length.
 journal_output() {
 	[ -s "$2" ] || return 0
-	tail -c 4000 "$2" | tr -d '\000' | tail -n 20 | cut -c 1-400 >"$2.tail"
-	while IFS= read -r jo_line || [ -n "$jo_line" ]; do
-		printf 'output step=%s -- %s\n' "$1" "$jo_line" >>"$TX/journal"
-	done <"$2.tail"
-	rm -f "$2.tail"
+	tail -c 4000 "$2" | tail -n 20 | cut -c 1-400 | while IFS= read -r jo_line || [ -n "$jo_line" ]; do
+		put "output step=$1 -- $jo_line"
+	done >>"$TX/journal"
 	wake_followers
 }

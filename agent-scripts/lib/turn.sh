@@ -20,8 +20,8 @@ read_decision() {
 			;;
 		*) DECISION=rollback ;;
 		esac
-		# Whoever sees a decision makes it durable before acting on it or telling it.
-		durable "$TX"
+		# Whoever sees a decision makes it durable before acting on it or telling it; once is enough.
+		[ "$DURABLE_TX" = "$TX" ] || { durable "$TX" && DURABLE_TX=$TX; }
 		return 0
 	done
 	return 0
@@ -29,7 +29,7 @@ read_decision() {
 
 # Writes a candidate for a decision, durable before it can win.
 write_candidate() {
-	printf '%s\n' "$2" >"$TX/$1" && durable "$TX/$1" "$TX"
+	put "$2" >"$TX/$1" && durable "$TX/$1" "$TX"
 }
 
 # Tries to take the open turn with a candidate. Succeeds only if this very candidate won.
@@ -38,19 +38,20 @@ take_turn() {
 	read_decision
 	[ -z "$DECISION" ] || return 1
 	ln "$tt_candidate" "$TX/turn.$TURN" 2>/dev/null
-	durable "$TX"
+	durable "$TX" && DURABLE_TX=$TX
 	[ -f "$TX/turn.$TURN" ] && ! [ -L "$TX/turn.$TURN" ] && [ "$TX/turn.$TURN" -ef "$tt_candidate" ]
 }
 
 # Decides for rollback; the cause goes to its own file first, so that the candidate written when arming still
 # does where nothing more can be written. Returns 0 if the decision is rollback, whoever took it.
 decide_rollback() {
-	[ -f "$TX/cause" ] || printf '%s\n' "$(one_line "$1")" >"$TX/cause" 2>/dev/null
+	[ -f "$TX/cause" ] || one_line "$1" 2>/dev/null >"$TX/cause"
 	take_turn candidate.rollback && return 0
 	read_decision
 	[ "$DECISION" = rollback ]
 }
 
+# Whether somebody carries the decision out. Sets ca_last to the newest carry, ca_n to the number after it.
 carrier_alive() {
 	ca_n=1
 	ca_last=
@@ -64,15 +65,17 @@ carrier_alive() {
 # Becomes the one process that carries the decision out. A dead carrier is followed, never replaced in place.
 take_carry() {
 	read_identity
+	read_now
 	# The reserve was kept for this moment: a full disk must not keep the undo from being written down.
-	rm -f "$TX/reserve"
+	[ "$DECISION" != rollback ] || rm -f "$TX/reserve"
 	while :; do
 		if carrier_alive; then
-			return 1
+			# A second look of the one that carries already.
+			[ "$ALIVE_PID" = "$$" ]
+			return
 		fi
-		printf '%s\n' "$MY_IDENTITY" >"$TX/carrier.$$" && durable "$TX/carrier.$$" "$TX" || return 1
+		put "$MY_IDENTITY $NOW" >"$TX/carrier.$$" || return 1
 		if ln "$TX/carrier.$$" "$TX/carry.$ca_n" 2>/dev/null && [ "$TX/carry.$ca_n" -ef "$TX/carrier.$$" ]; then
-			rm -f "$TX/carrier.$$"
 			return 0
 		fi
 		[ -e "$TX/carry.$ca_n" ] || return 1
@@ -87,14 +90,13 @@ kill_carrier() {
 	kc_left=50
 	while carrier_alive && [ "$kc_left" -gt 0 ]; do
 		kc_left=$((kc_left - 1))
-		sleep 0.1 2>/dev/null || sleep 1
+		rest 10
 	done
 }
 
 # Ends the transaction: the record says so durably, and only then the lock is free.
 finish() {
-	mark 'done' "$1 $(date -u +%s)"
-	release
+	mark 'done' "$1 $(date -u +%s)" && release
 }
 
 release() {

@@ -23,7 +23,7 @@ undo_change() {
 	WHY=
 	if "${CHANGE_KIND}_undo" "$1" all; then
 		# A rollback that worked isn't run twice; files are simply compared again.
-		[ "$CHANGE_KIND" = files ] || : >"$TX/undone.$1"
+		[ "$CHANGE_KIND" = files ] || true >"$TX/undone.$1"
 		[ ! -e "$JOB/c/$1/restored" ] || await_handlers "$1"
 		journal "undo_item ok=1 -- $CHANGE_NAME"
 		return 0
@@ -49,8 +49,7 @@ tell_broken() {
 
 # Carries a decided rollback out: alone, to the end, and told. The caller has taken the carry.
 carry_rollback() {
-	read_now
-	mark undoing "$NOW"
+	JOB=$TX/job
 	rm -f "$TX/undo_failed"
 	cr_cause=
 	[ ! -f "$TX/cause" ] || IFS= read -r cr_cause <"$TX/cause"
@@ -71,7 +70,7 @@ carry_rollback() {
 	fi
 	if [ "$cr_code" = 0 ]; then
 		read_lateness
-		finish rolled_back
+		finish rolled_back || return 1
 		journal "rolled_back late_ms=$LATE_MS -- $cr_cause"
 	else
 		mark undo_failed "1"
@@ -94,22 +93,20 @@ tell_people() {
 	0) tp_text="snapback: the change $ID was rolled back" ;;
 	*) tp_text="snapback: the rollback of $ID FAILED; see $TX/journal" ;;
 	esac
-	[ "$UID_NOW" = 0 ] || return 0
+	# With a volatile guard nothing of the machine shall be touched but what the change names.
+	[ "$UID_NOW" = 0 ] && [ "$SPEC_volatile" != 1 ] || return 0
 	for tp_program in logger wall; do
 		command -v "$tp_program" >/dev/null 2>&1 || continue
 		(
-			$SETSID "$tp_program" "$tp_text" </dev/null >/dev/null 2>&1 &
-			tp_pid=$!
-			sleep 5
-			kill -KILL "$tp_pid" 2>/dev/null
+			(exec $SETSID "$tp_program" "$tp_text") &
+			await_step $! 5 "$TX/$tp_program.late"
 		) </dev/null >/dev/null 2>&1 &
 	done
 }
 
 # Carries a decided confirmation out. Kinds that have something to do then do it here, idempotently.
 carry_confirm() {
-	finish confirmed
-	journal confirmed
+	finish confirmed && journal confirmed
 }
 
 # Carries out whatever was decided, if nobody else does.

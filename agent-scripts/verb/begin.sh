@@ -20,34 +20,36 @@ verb_begin() {
 # The transaction's folder first, whole; then the lock, which only a hard link to it can take.
 take_lock() {
 	case $1 in '' | *[!0-9A-Za-z]*) give_up "a transaction's id can't be '$1'" ;; esac
-	ID=$1
-	TX=$STATE_DIR/tx/$ID
-	mkdir -p "$STATE_DIR/tx" && mkdir "$TX" || give_up "the record of $ID could not be made"
-	mv "$INBOX/job" "$TX/job" || give_up "the job did not arrive whole"
-	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
-	cp "$AGENT" "$TX/agent.sh" || give_up "the agent could not be copied"
-	AGENT=$TX/agent.sh
-	JOB=$TX/job
-	read_spec "$JOB/spec" || give_up "the job has no spec"
-	read_identity
-	printf '%s\n' "$MY_IDENTITY" >"$TX/holder"
-	date -u +%s >"$TX/born"
-	printf '%s\n' "$ID" >"$TX/lock"
-	durable "$TX/lock" "$TX/holder" "$TX" "$STATE_DIR/tx"
-	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
-	if ! [ "$STATE_DIR/current" -ef "$TX/lock" ]; then
+	tl_dir=$STATE_DIR/tx/$1
+	mkdir "$tl_dir" 2>/dev/null || { mkdir -p "$STATE_DIR/tx" && mkdir "$tl_dir" 2>/dev/null; } ||
+		give_up "the record of $1 could not be made, or is there already"
+	ID=$1 TX=$tl_dir JOB=$tl_dir/job
+	mv "$INBOX/job" "$JOB" && read_spec "$JOB/spec" || {
 		rm -rf "$TX"
-		tell_pending
-		ID=''
-		refuse locked "another transaction is open on this host"
-	fi
-	durable "$STATE_DIR"
+		give_up "the job did not arrive whole"
+	}
+	take_name "$TX/holder"
+	put "$ID" >"$TX/lock"
+	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
+	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
+	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
+	cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
+	AGENT=$TX/agent.sh
+	note_tools
+}
+
+refuse_locked() {
+	rm -rf "$TX"
+	ID=''
+	tell_pending
+	refuse locked "another transaction is open on this host"
 }
 
 # Nothing is armed yet: forget the transaction and free the lock.
 discard_quietly() {
-	[ -z "${INBOX:-}" ] || rm -rf "$INBOX"
-	[ -n "${ID:-}" ] && [ -d "${TX:-/nonexistent}" ] && [ "$TX" != "${INBOX:-}" ] || return 0
+	drop_inbox
+	[ -n "$ID" ] && [ -d "$TX" ] || return 0
+	read_mark 'done' && return 0
 	mark 'done' "discarded $(date -u +%s)" || :
 	journal discarded
 	release
@@ -88,7 +90,7 @@ stage_changes() {
 check_space() {
 	cs_need=$((1048576 + REPLACED_BYTES))
 	for cs_list in "$JOB"/c/*/watch; do
-		[ -f "$cs_list" ] || continue
+		[ -s "$cs_list" ] || continue
 		while IFS= read -r cs_path; do
 			[ ! -e "$cs_path" ] || cs_need=$((cs_need + $(du -sk -- "$cs_path" 2>/dev/null | cut -f1) * 1024))
 		done <"$cs_list"
@@ -106,39 +108,35 @@ snapshot_changes() {
 		if change_is_due "$sc_n"; then "${CHANGE_KIND}_snapshot" "$sc_n" || refuse snapshot "$WHY"; fi
 		sc_n=$((sc_n + 1))
 	done
+	put "$CONNECTION" >"$TX/arming_connection"
+	put rollback >"$TX/candidate.rollback"
 	# The reserve is given back when the undo begins, so that a full disk can't stop it.
 	dd if=/dev/zero of="$TX/reserve" bs=65536 count=8 2>/dev/null || refuse no_space "the reserve for the undo could not be written"
-	printf 'rollback\n' >"$TX/candidate.rollback"
 	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
-}
-
-# fsync of every file and directory below.
-sync_tree() {
-	find "$1" \( -type f -o -type d \) -exec sync {} +
 }
 
 # Armed means: the record says so durably, the guard lives, and it was read back.
 arm() {
-	if [ "$SPEC_volatile" != 1 ] || [ "$HOOK" != none ]; then
+	if [ "$HOOK" != none ]; then
 		guard_install_hook || refuse no_boot_hook "the boot hook could not be installed"
 	fi
-	printf '%s\n' "$CONNECTION" >"$TX/arming_connection"
 	read_now
-	read_boot_id
-	mark armed "$NOW $BOOT_ID" || refuse no_space "the arming could not be written down"
-	trap 'WOKEN=1' USR1
+	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||
+		refuse no_space "the arming could not be written down"
 	if ! guard_start || ! await_armed; then
 		decide_rollback "the guard could not be started"
+		carry_out
 		guard_stop
 		refuse no_guard "the guard could not be started ($BACKEND)"
 	fi
 	journal "armed backend=$BACKEND hook=$HOOK apply_timeout=$SPEC_apply_timeout window=$SPEC_window -- "
 }
 
+# The supervisor undoes if we die before `go`; from there on the runner answers for itself.
 start_apply() {
-	: >"$TX/go" && durable "$TX/go" "$TX"
+	true >"$TX/go"
 	journal applying
-	guard_start_runner || mark failed "the runner could not be started"
+	guard_start_runner || note failed "the runner could not be started"
 	wake "$TX/supervisor"
-	rm -rf "$INBOX"
+	drop_inbox
 }

@@ -19,7 +19,7 @@ read_check() {
 	done <"$JOB/k/$1/spec"
 }
 
-# Runs all checks; returns 1 when a required one failed.
+# Runs all checks side by side; returns 1 when a required one failed.
 run_checks() {
 	rks_n=0
 	while [ "$rks_n" -lt "$SPEC_checks" ]; do
@@ -27,15 +27,7 @@ run_checks() {
 		rks_n=$((rks_n + 1))
 	done
 	wait
-	rks_n=0
-	while [ "$rks_n" -lt "$SPEC_checks" ]; do
-		if [ -f "$JOB/k/$rks_n/veto" ]; then
-			IFS= read -r rks_why <"$JOB/k/$rks_n/veto"
-			fail "$rks_why"
-			return 1
-		fi
-		rks_n=$((rks_n + 1))
-	done
+	! read_mark failed
 }
 
 # Asks one check until it is judged.
@@ -52,47 +44,42 @@ watch_check() {
 		read_now
 		judge_check && return 0
 		wc_rest=$((CHECK_INTERVAL - NOW + wc_began))
-		[ "$wc_rest" -le 0 ] || nap "$wc_rest"
+		[ "$wc_rest" -le 0 ] || rest "$wc_rest"
 	done
 }
 
 # One attempt. Sets WC_ANSWER to passed, failed or error and WC_DETAIL to why. A flood is read away by tail, which
-# keeps the end alone; the pipe is not waited for, so that a child that keeps it open holds nobody up.
+# keeps the end alone. What a check leaves behind in its process group ends with it: else it could hold the pipe.
 attempt_check() {
-	if [ -f "$1/cmd.sh" ]; then ac_how="$SH -e $1/cmd.sh"; else ac_how=$1/cmd.run; fi
-	rm -f "$1/pipe" "$1/out" "$1/out.late"
-	mkfifo "$1/pipe" || return 1
+	WC_ANSWER=error WC_DETAIL="it could not be run"
+	[ -p "$1/pipe" ] || mkfifo "$1/pipe" || return 0
 	tail -c 4000 <"$1/pipe" >"$1/out" &
 	ac_reader=$!
-	(
-		export_environment ""
-		umask 022
-		cd / || exit 126
-		# shellcheck disable=SC2086 # an interpreter and a file, split on purpose
-		exec $SETSID $ac_how </dev/null >"$1/pipe" 2>&1
-	) &
-	await_step $! "$CHECK_TIMEOUT" "$1/out"
+	(become_command "" "$1/cmd" "$1/pipe") &
+	ac_leader=$!
+	await_step "$ac_leader" "$CHECK_TIMEOUT" "$1/late"
 	ac_code=$?
+	[ -z "$SETSID" ] || kill -KILL "-$ac_leader" 2>/dev/null
 	settle_reader "$ac_reader"
 	case $ac_code in
-	0) WC_ANSWER=passed ;;
+	0)
+		WC_ANSWER=passed WC_DETAIL=
+		return 0
+		;;
 	124 | 126 | 127) WC_ANSWER=error ;;
 	*) WC_ANSWER=failed ;;
 	esac
 	WC_DETAIL=$(step_reason "$ac_code" "$CHECK_TIMEOUT" "$1/out")
 }
 
-# The reader ends with the last writer; one that is still held open gets half a second.
+# The reader ends with the last writer, within a moment. One that is still held open gets half a second.
 settle_reader() {
-	se_left=10
-	while kill -0 "$1" 2>/dev/null && [ "$se_left" -gt 0 ]; do
-		read_stat "$1" || break
-		[ "$STAT_STATE" != Z ] || break
-		nap 5
+	se_left=110
+	while [ "$se_left" -gt 0 ] && read_stat "$1" && [ "$STAT_STATE" != Z ]; do
+		[ "$se_left" -gt 10 ] || rest 5
 		se_left=$((se_left - 1))
 	done
-	kill -KILL "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
+	end_child "$1" KILL
 }
 
 # Judges after an attempt; returns 0 when the check is decided. The same rule as core::check::Judge.
@@ -108,7 +95,10 @@ judge_check() {
 		wc_since=
 		if [ "$wc_passed" = 1 ]; then
 			wc_failures=$((wc_failures + 1))
-			[ "$wc_failures" -le "$CHECK_LIMIT" ] || { reject_check; return 0; }
+			if [ "$wc_failures" -gt "$CHECK_LIMIT" ]; then
+				reject_check
+				return
+			fi
 		fi
 	fi
 	[ $((NOW - wc_zero)) -ge "$CHECK_DEADLINE" ] || return 1
@@ -119,19 +109,15 @@ judge_check() {
 	reject_check
 }
 
+# A red check. A required one fails the host at once, whatever the others still do.
 reject_check() {
 	if [ -f "$wc_dir/red_before" ]; then
 		journal "check status=red_before n=$wc_n -- $WC_DETAIL"
 		return 0
 	fi
-	journal "check status=$WC_ANSWER n=$wc_n -- $WC_DETAIL"
-	quote_check
-	[ "$CHECK_REQUIRED" = 1 ] || return 0
-	printf '%s\n' "$(one_line "check '$CHECK_NAME' $WC_ANSWER: $WC_DETAIL")" >"$wc_dir/veto"
-}
-
-quote_check() {
 	journal_output "check.$CHECK_NAME" "$wc_dir/out"
+	journal "check status=$WC_ANSWER n=$wc_n -- $WC_DETAIL"
+	[ "$CHECK_REQUIRED" != 1 ] || fail "check '$CHECK_NAME' $WC_ANSWER: $WC_DETAIL"
 }
 
 # Before the change: which checks are red already? Only those that ask for it are looked at, once each.
@@ -141,7 +127,7 @@ baseline_checks() {
 		read_check "$bc_n"
 		if [ "$CHECK_BASELINE" = 1 ]; then
 			attempt_check "$JOB/k/$bc_n"
-			[ "$WC_ANSWER" = passed ] || : >"$JOB/k/$bc_n/red_before"
+			[ "$WC_ANSWER" = passed ] || true >"$JOB/k/$bc_n/red_before"
 		fi
 		bc_n=$((bc_n + 1))
 	done

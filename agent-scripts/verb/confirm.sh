@@ -8,22 +8,30 @@ verb_confirm() {
 		return
 	fi
 	JOB=$TX/job
-	vc_sum=$(printf '%s' "$vc_token" | sha256sum)
+	vc_sum=$(printf %s "$vc_token" | sha256sum)
 	if [ -z "$SPEC_token" ] || [ "${vc_sum%% *}" != "$SPEC_token" ]; then
 		deny bad_token "the token is not this transaction's"
 		return
 	fi
 	read_state
 	case $STATE in
-	confirmed) tell "confirmed already=1" && tell end && return ;;
-	confirming) confirm_through && return ;;
-	ready) ;;
-	locked | armed | applying | applied) deny not_ready "the host is not ready to be confirmed ($STATE)" && return ;;
-	*) deny too_late "the host is $STATE" && return ;;
+	confirmed)
+		tell "confirmed already=1"
+		tell end
+		;;
+	confirming) confirm_through ;;
+	ready) confirm_ready "$2" ;;
+	locked | armed | applying | applied) deny not_ready "the host is not ready to be confirmed ($STATE)" ;;
+	*) deny too_late "the host is $STATE" ;;
 	esac
-	[ "$2" = "$SPEC_digest" ] || { deny wrong_digest "this confirms another plan" && return; }
-	confirm_fresh || return 0
-	confirm_decide
+}
+
+confirm_ready() {
+	if [ "$1" != "$SPEC_digest" ]; then
+		deny wrong_digest "this confirms another plan"
+		return
+	fi
+	confirm_fresh && confirm_decide
 }
 
 # deny REASON TEXT: an answer, not an error.
@@ -36,7 +44,7 @@ deny() {
 
 # The connection must be younger than `ready` and not the one that armed: an old line proves nothing.
 confirm_fresh() {
-	read_mark ready || { deny not_ready "the host is not ready" && return 1; }
+	read_mark ready
 	cf_ready=$MARK
 	if ! read_connection; then
 		deny stale_connection "no sshd or dropbear was found above this session"
@@ -57,19 +65,20 @@ confirm_decide() {
 		deny too_late "the deadline has passed; the host is being rolled back"
 		return
 	fi
-	write_candidate "candidate.confirm.$$" "confirm $CONNECTION" || { deny no_space "the confirmation could not be written" && return; }
+	if ! write_candidate "candidate.confirm.$$" "confirm $CONNECTION"; then
+		deny no_space "the confirmation could not be written"
+		return
+	fi
 	if take_turn "candidate.confirm.$$"; then
 		confirm_through
 		return
 	fi
-	rm -f "$TX/candidate.confirm.$$"
 	read_decision
 	if [ "$DECISION" = confirm ]; then confirm_through; else deny too_late "the host is being rolled back"; fi
 }
 
 # Carries the confirmation out, or waits for whoever does; says `confirmed` only when that is durable.
 confirm_through() {
-	trap 'WOKEN=1' USR1
 	ct_left=30
 	until read_mark 'done'; do
 		carry_out && continue

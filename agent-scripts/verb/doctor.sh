@@ -5,7 +5,7 @@ verb_doctor() {
 	contact
 	tell_host
 	tell_pending
-	for vd_tool in sha256sum stat find cp mv ln tar sed grep tail head sync sort cut tr touch dd df du mkfifo comm readlink sleep date; do
+	for vd_tool in sha256sum stat find cp mv ln tar sed grep tail head sync sort cut tr touch df du mkfifo readlink sleep date id dd cat rmdir; do
 		command -v "$vd_tool" >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- $vd_tool is missing"
 	done
 	stat -c %f / >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- stat doesn't know -c"
@@ -24,7 +24,7 @@ verb_doctor() {
 }
 
 doctor_links() {
-	mkdir -p "$STATE_DIR/inbox" && : >"$STATE_DIR/inbox/probe.$$" || {
+	mkdir -p "$STATE_DIR/inbox" && true >"$STATE_DIR/inbox/probe.$$" || {
 		tell "doctor item=state ok=0 -- $STATE_DIR can't be written"
 		return
 	}
@@ -44,7 +44,7 @@ verb_forget() {
 		refuse locked "a transaction is open on this host"
 	fi
 	guard_remove_hook
-	cd / && rm -rf "$STATE_DIR"
+	rm -rf "$STATE_DIR"
 	tell "forgotten -- $STATE_DIR and the boot hook are gone"
 	tell end
 }

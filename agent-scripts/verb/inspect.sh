@@ -19,7 +19,7 @@ verb_inspect() {
 		[ "${1:-}" != texts ] || tell_texts
 		tell "state_digest sum=$STATE_DIGEST"
 	fi
-	cd / && rm -rf "$INBOX"
+	drop_inbox
 	tell end
 }
 
@@ -35,9 +35,10 @@ tell_host() {
 # Sets FREE_BYTES of the file system that a path lies on.
 read_free() {
 	FREE_BYTES=0
-	# shellcheck disable=SC2046 # df's last line, split on purpose
-	set -- $(df -Pk "$1" 2>/dev/null | tail -n 1)
-	[ $# -ge 4 ] && FREE_BYTES=$(($4 * 1024))
+	# The heading has seven words; the fourth number behind it is what is free.
+	# shellcheck disable=SC2046 # words, split on purpose
+	set -- $(df -Pk "$1" 2>/dev/null)
+	[ $# -ge 11 ] && FREE_BYTES=$((${11} * 1024))
 }
 
 tell_texts() {

@@ -17,7 +17,7 @@ resolve() {
 		fi
 		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
 		# Between the mark and the supervisor's first breath the session that arms is the one to wait for.
-		if ! [ -f "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
+		if ! [ -s "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
 		decide_rollback "the guard found the change unconfirmed and its supervisor gone ($1)"
 	fi
 	case $1 in
@@ -29,7 +29,11 @@ resolve() {
 
 # What every controller's visit does first.
 contact() {
-	read_current || return 0
+	if ! read_current; then
+		# A lock that a power cut left empty is older than any arming, which would have made it durable.
+		if [ -e "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then rm -f "$STATE_DIR/current"; fi
+		return 0
+	fi
 	(
 		open_tx "$CURRENT" || exit 0
 		[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
@@ -52,16 +56,15 @@ verb_backup() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
 	backup_once
-	! read_mark 'done' || guard_stop
+	if read_mark 'done' || read_mark undo_failed; then guard_stop; fi
+	is_alive "$TX/supervisor" || clean_up
 	exit 0
 }
 
 verb_backup_loop() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	trap 'WOKEN=1' USR1
-	read_identity
-	printf '%s\n' "$MY_IDENTITY" >"$TX/backup" && durable "$TX/backup" "$TX"
+	take_name "$TX/backup"
 	wake "$TX/holder"
 	bl_naps=0
 	until read_mark 'done' || read_mark undo_failed || ! [ -d "$TX" ]; do
@@ -69,6 +72,7 @@ verb_backup_loop() {
 		bl_naps=$((bl_naps + 1))
 		[ $((bl_naps % 5)) -ne 0 ] || backup_once
 	done
+	is_alive "$TX/supervisor" || clean_up
 	exit 0
 }
 
@@ -78,27 +82,29 @@ backup_once() {
 	read_decision
 	if [ -z "$DECISION" ]; then
 		if read_deadline && [ "$NOW" -gt $((DEADLINE + 1000)) ] && is_alive "$TX/supervisor"; then
-			mark expired $((NOW - DEADLINE))
+			note expired $((NOW - DEADLINE))
 			decide_rollback "the supervisor was stuck past the deadline"
 			kill_supervisor
 		fi
-	elif [ "$DECISION" = rollback ]; then
-		unstick_undo
+	else
+		unstick_carrier
 	fi
 	resolve backup
 }
 
-# Decided and alive but getting nowhere: the undo has a limit, and past it another process takes over.
-unstick_undo() {
-	if read_mark undoing; then
-		bo_limit=$((MARK + 6000 + SPEC_changes * 60000))
-	else
-		bo_limit=$((DEADLINE + 1000))
-		read_deadline && bo_limit=$((DEADLINE + 1000))
-	fi
-	[ "$NOW" -gt "$bo_limit" ] || return 0
+# Decided, carried and getting nowhere: what carries has a limit, and past it another process takes over.
+unstick_carrier() {
+	carrier_alive || return 0
+	read -r _ _ _ uc_since <"$ca_last" || return 0
+	uc_limit=6000
+	uc_n=0
+	while [ "$uc_n" -lt "$SPEC_changes" ]; do
+		# Its rollback and a handler.
+		read_change "$uc_n" && uc_limit=$((uc_limit + 2 * CHANGE_TIMEOUT * 100))
+		uc_n=$((uc_n + 1))
+	done
+	[ "$NOW" -gt $((uc_since + uc_limit)) ] || return 0
 	kill_carrier
-	kill_supervisor
 }
 
 kill_supervisor() {
@@ -121,12 +127,12 @@ thaw_process() {
 	return 0
 }
 
-# boot STAGE: early only files come back, on what is mounted, and nothing that could block; late all the rest.
+# boot ID STAGE: early only files come back, on what is mounted, and nothing that could block; late all the rest.
 verb_boot() {
 	open_tx "$1" || exit 0
-	shift
 	trap '' HUP PIPE
 	JOB=$TX/job
+	boot_writable
 	if read_mark 'done'; then
 		release
 		exit 0
@@ -140,31 +146,25 @@ verb_boot() {
 		fi
 		! is_alive "$TX/supervisor" || exit 0
 		decide_rollback "the host was started again before the change was confirmed"
+		read_decision
 	fi
-	case $1 in
-	boot-late)
-		boot_attempts_left && carry_out
-		clean_up
-		;;
+	case $2 in
+	boot-late) boot_late ;;
 	*) boot_early ;;
 	esac
 	exit 0
 }
 
-boot_attempts_left() {
-	ba_n=1
-	while [ -e "$TX/boot.$ba_n" ]; do ba_n=$((ba_n + 1)); done
-	if [ "$ba_n" -gt 3 ]; then
-		mark undo_failed "given up after three boots"
-		return 1
-	fi
-	: >"$TX/boot.$ba_n" && durable "$TX/boot.$ba_n" "$TX"
+# The root file system may still be read-only this early.
+boot_writable() {
+	(true >>"$TX/journal") 2>/dev/null && return 0
+	read_mounts
+	find_mount "$STATE_DIR"
+	mount -o remount,rw "$MOUNT_POINT" 2>/dev/null
 }
 
 boot_early() {
-	[ "$DECISION" = rollback ] || return 0
-	! carrier_alive || return 0
-	[ -w "$STATE_DIR/current" ] && : >>"$TX/journal" || mount -o remount,rw / 2>/dev/null
+	[ "$DECISION" = rollback ] && ! carrier_alive || return 0
 	be_n=$((SPEC_changes - 1))
 	be_any=
 	while [ "$be_n" -ge 0 ]; do
@@ -174,5 +174,22 @@ boot_early() {
 		fi
 		be_n=$((be_n - 1))
 	done
-	[ -z "$be_any" ] || ! command -v systemctl >/dev/null 2>&1 || systemctl daemon-reload
+	[ -z "$be_any" ] || [ "$BACKEND" != systemd ] || systemctl daemon-reload
+}
+
+boot_late() {
+	if [ "$DECISION" = confirm ] || boot_attempts_left; then carry_out; fi
+	clean_up
+}
+
+boot_attempts_left() {
+	if read_mark undo_failed; then return 1; fi
+	ba_n=1
+	while [ -e "$TX/boot.$ba_n" ]; do ba_n=$((ba_n + 1)); done
+	if [ "$ba_n" -gt 3 ]; then
+		mark undo_failed 1
+		journal "rollback_failed -- given up after three boots"
+		return 1
+	fi
+	mark "boot.$ba_n" "$BOOT_ID"
 }

@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # Rolling back on somebody's word, and accepting a host that could not be rolled back whole.
 
-# rollback ID CAUSE: decides, wakes whoever undoes, and follows to the end. ID may be "current".
+# rollback ID FROM: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
+# "current". The cause is read from stdin, because a word on a command line can't be a sentence.
 verb_rollback() {
-	vr_id=$1
+	vr_id=$1 vr_from=$2
+	IFS= read -r vr_cause || vr_cause=
 	if [ "$1" = current ]; then
 		read_current || {
 			tell "untouched -- nothing is pending on this host"
@@ -12,28 +14,31 @@ verb_rollback() {
 		}
 		vr_id=$CURRENT
 	fi
-	shift
 	if ! open_tx "$vr_id"; then
 		tell "untouched -- this host knows of no transaction $vr_id"
 		tell end
 		return
 	fi
-	JOB=$TX/job
-	vr_from=$(wc -l <"$TX/journal" 2>/dev/null || echo 0)
 	if ! read_mark armed && ! read_mark 'done'; then
 		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
 		discard_quietly
 	elif ! read_mark 'done'; then
-		decide_rollback "${*:-asked for by hand}"
+		decide_rollback "${vr_cause:-asked for by hand}"
 		retry_undo
 	fi
-	follow_journal "$((vr_from))" 'done'
+	follow_journal "$vr_from" 'done'
 	tell end
 }
 
 # On a host whose rollback failed only what is still broken is done again.
 retry_undo() {
-	if read_mark undo_failed && ! carrier_alive; then
+	ru_left=50
+	while read_mark undo_failed && carrier_alive && [ "$ru_left" -gt 0 ]; do
+		# It has failed and is about to end.
+		rest 10
+		ru_left=$((ru_left - 1))
+	done
+	if read_mark undo_failed; then
 		rm -f "$TX/undo_failed"
 		durable "$TX"
 		guard_detach resolve "$ID"
@@ -45,17 +50,24 @@ retry_undo() {
 
 # accept: a person has looked at a host whose rollback failed and takes it as it is.
 verb_accept() {
-	read_current && open_tx "$CURRENT" || {
+	if ! read_current; then
 		tell "untouched -- nothing is pending on this host"
-		tell end
-		return
-	}
-	read_state
-	if [ "$STATE" != rollback_failed ]; then
-		deny not_failed "the host is $STATE, not rollback_failed"
-		return
+	elif ! open_tx "$CURRENT"; then
+		# The record is gone, and with it all that could be undone.
+		rm -f "$STATE_DIR/current"
+		tell "accepted tx=$CURRENT"
+	else
+		accept_failed
 	fi
-	finish accepted
-	tell "accepted tx=$ID"
 	tell end
+}
+
+accept_failed() {
+	read_state
+	if [ "$STATE" = rollback_failed ] && finish accepted; then
+		clean_up
+		tell "accepted tx=$ID"
+	else
+		tell "denied reason=not_failed -- the host is $STATE, not rollback_failed"
+	fi
 }

@@ -4,10 +4,7 @@
 verb_run() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	umask 022
-	cd / || exit 1
-	read_identity
-	printf '%s\n' "$MY_IDENTITY" >"$TX/runner"
+	take_name "$TX/runner" || exit 0
 	guard_note_runner
 	JOB=$TX/job
 	PENDING=
@@ -19,20 +16,20 @@ verb_run() {
 		exit 0
 	fi
 	read_now
-	mark applied "$NOW" || exit 0
+	note applied "$NOW"
 	read_deadline
 	journal "applied left=$(((DEADLINE - NOW) / 100))"
 	wake "$TX/supervisor"
 	[ "$SPEC_settle" = 0 ] || sleep "$SPEC_settle"
 	run_checks || exit 0
-	mark passed 1
+	note passed 1
 	wake "$TX/supervisor"
 	exit 0
 }
 
 # Says that apply or a check failed; the supervisor decides.
 fail() {
-	mark failed "$(one_line "$1")"
+	note failed "$(one_line "$1")"
 	wake "$TX/supervisor"
 }
 
@@ -62,7 +59,7 @@ run_change() {
 		read_change "$1"
 	fi
 	# Written before the first byte changes: the undo goes by it.
-	: >"$TX/started.$1" && durable "$TX/started.$1" "$TX" || {
+	mark "started.$1" || {
 		fail "the record could not be written"
 		return 1
 	}

@@ -21,8 +21,7 @@ tell_pending() {
 			fi
 			;;
 		esac
-		tp_age=0
-		[ ! -f "$TX/born" ] || { IFS= read -r tp_born <"$TX/born" && tp_age=$(($(date -u +%s) - tp_born)); }
+		tp_age=$(($(date -u +%s) - $(stat -c %Y "$TX/holder")))
 		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner -- $SPEC_comment"
 	)
 	PENDING_ID=$CURRENT
@@ -68,39 +67,53 @@ verb_follow() {
 
 follow_journal() {
 	fj_line=0 fj_from=$1 fj_until=$2 fj_round=0 fj_over=
-	read_identity
-	trap 'WOKEN=1' USR1
-	printf '%s\n' "$MY_IDENTITY" >"$TX/follower.$$"
-	: >>"$TX/journal"
+	take_name "$TX/follower.$$"
+	true >>"$TX/journal"
 	exec 3<"$TX/journal"
-	while [ -z "$fj_over" ]; do
+	while :; do
+		# What is over was so before its last line was looked for.
+		fj_ended=
+		! is_over || fj_ended=1
 		follow_lines
 		[ -z "$fj_over" ] || break
-		follow_end && break
+		if [ -n "$fj_ended" ]; then
+			follow_record
+			break
+		fi
 		# Somebody must be there to decide: a contact resolves what has no living supervisor.
 		fj_round=$((fj_round + 1))
 		[ $((fj_round % 3)) -ne 0 ] || resolve contact
 		nap 100
 	done
 	exec 3<&-
-	rm -f "$TX/follower.$$"
 }
 
 follow_lines() {
 	while IFS= read -r fj_text <&3; do
 		fj_line=$((fj_line + 1))
-		[ "$fj_line" -le "$fj_from" ] || tell "j $fj_line $fj_text"
+		[ "$fj_line" -gt "$fj_from" ] || continue
+		tell "j $fj_line $fj_text"
 		case $fj_text in
-		ready\ *) [ "$fj_until" != ready ] || fj_over=1 ;;
-		confirmed | rolled_back\ * | rollback_failed\ * | discarded*) fj_over=1 ;;
+		"ready "*) [ "$fj_until" != ready ] || fj_over=1 ;;
+		confirmed | "rolled_back "* | "rollback_failed "* | discarded) fj_over=1 ;;
 		esac
 	done
 }
 
-# A journal without an end line whose transaction is over all the same (a power cut between the two).
-follow_end() {
-	read_mark 'done' || return 1
-	follow_lines
-	[ -n "$fj_over" ] || tell "j $fj_line ${MARK%% *} late_ms=0 -- told from the record"
-	return 0
+is_over() {
+	read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
+}
+
+# A journal without a new end line whose transaction is over all the same: the reader has heard it already, or a
+# power cut came between the record and the line.
+follow_record() {
+	read_state
+	fj_cause=
+	[ ! -s "$TX/cause" ] || IFS= read -r fj_cause <"$TX/cause"
+	case $STATE in
+	confirmed | discarded) tell "j $fj_line $STATE" ;;
+	rolled_back) tell "j $fj_line rolled_back late_ms=0 -- $fj_cause" ;;
+	rollback_failed) tell "j $fj_line rollback_failed -- $fj_cause" ;;
+	*) tell "untouched -- the transaction $ID is over: $STATE" ;;
+	esac
 }

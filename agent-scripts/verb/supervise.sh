@@ -5,17 +5,20 @@
 verb_supervise() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	trap 'WOKEN=1' USR1
-	if [ -f "$TX/supervisor" ]; then
+	if [ -s "$TX/supervisor" ]; then
 		# A second life: the first one ended without finishing, so the one rule applies.
 		resolve restart
 		guard_stop
 		exit 0
 	fi
-	read_identity
-	printf '%s\n' "$MY_IDENTITY" >"$TX/supervisor" && durable "$TX/supervisor" "$TX" || exit 1
+	take_name "$TX/supervisor" || exit 1
 	wake "$TX/holder"
-	until supervise_once; do
+	while :; do
+		supervise_once
+		case $? in
+		0) break ;;
+		2) continue ;;
+		esac
 		read_now
 		if read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
@@ -24,7 +27,7 @@ verb_supervise() {
 	exit 0
 }
 
-# One look at the record; returns 0 when all is over.
+# One look at the record; returns 0 when all is over, 1 to look again later, 2 to look again now.
 supervise_once() {
 	if read_mark 'done'; then return 0; fi
 	read_decision
@@ -36,28 +39,37 @@ supervise_once() {
 	fi
 	if read_mark failed; then
 		decide_rollback "$MARK"
-		return 1
+		return 2
 	fi
 	read_now
 	if ! read_deadline; then
 		decide_rollback "the record of the arming is not of this boot"
-		return 1
+		return 2
 	fi
 	if [ "$NOW" -ge "$DEADLINE" ]; then
-		mark expired $((NOW - DEADLINE))
+		note expired $((NOW - DEADLINE))
 		if read_mark applied; then
 			decide_rollback "not confirmed within $SPEC_window s after apply"
 		else
 			decide_rollback "apply did not end within $SPEC_apply_timeout s"
 		fi
-		return 1
+		return 2
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
 		decide_rollback "the session ended before apply began"
+		return 2
+	fi
+	if is_runner_lost; then
+		decide_rollback "the runner ended before its work was done"
 		return 1
 	fi
 	supervise_ready
 	return 1
+}
+
+# Whether the runner was there and is gone without a word. Looked at in this order, its last word can't be missed.
+is_runner_lost() {
+	[ -s "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
 }
 
 # `ready` is the supervisor's word, durable, with the start tick of a process forked now: only a connection that
@@ -65,9 +77,15 @@ supervise_once() {
 supervise_ready() {
 	read_mark passed || return 0
 	! read_mark ready || return 0
-	# shellcheck disable=SC2016,SC2086 # expanded by that shell; SH may be two words
-	sr_tick=$($SH -c 'read -r s </proc/self/stat; s=${s##*") "}; set -- $s; shift 19; echo "$1"')
+	sr_tick=$(forked_tick)
 	mark ready "$sr_tick" || return 0
+	# A connection opened within the same tick (10 ms) would look too old, so nobody is told before it is over.
+	while [ "$(forked_tick)" = "$sr_tick" ]; do :; done
 	read_now
 	journal "ready left=$(((DEADLINE - NOW) / 100))"
+}
+
+# The start tick of the subshell that this runs in.
+forked_tick() {
+	read_stat self && put "$STAT_TICK"
 }

@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 27] = [
+const PARTS: [&str; 28] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -15,6 +15,7 @@ const PARTS: [&str; 27] = [
     include_str!("../../../agent-scripts/lib/listing.sh"),
     include_str!("../../../agent-scripts/lib/place.sh"),
     include_str!("../../../agent-scripts/lib/snapshot.sh"),
+    include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
     include_str!("../../../agent-scripts/changes/files.sh"),

@@ -44,7 +44,7 @@ const INNER: &str = concat!(
     r#"a=$s/agent/$h/agent.sh; "#,
     r#"if [ -f "$a" ] || [ "$w" = install ]; then :; else printf "@snapback:%s need_agent\n" "$n"; exit 0; fi; "#,
     r#"d=-; if [ "$w" = plain ]; then :; else d=$s/inbox/$n; "#,
-    r#"if mkdir -p "$d" && cd "$d" && tar -xpf -; then :; else "#,
+    r#"if mkdir -p "$d" && cd "$d" && tar -xpmf -; then :; else "#,
     r#"f=$(df -Pk "$s" | tail -n 1); cd /; rm -rf "$d"; "#,
     r#"printf "@snapback:%s unpack_failed -- %s\n" "$n" "$f"; exit 0; fi; "#,
     r#"if [ "$w" = install ]; then a=$d/agent.sh; fi; fi; "#,

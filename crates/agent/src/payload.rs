@@ -265,7 +265,7 @@ fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String
 }
 
 fn vars_text(job: &HostJob) -> String {
-    job.vars.iter().map(|(name, value)| format!("{name} {}\n", escaped(value))).collect()
+    job.vars.iter().map(|(name, value)| format!("{} {}\n", name.to_uppercase(), escaped(value))).collect()
 }
 
 /// Escapes what `printf %b` on the target reads back: backslash and newline. A carriage return would be lost to

@@ -12,11 +12,21 @@ use snapback_transport::ConnectError;
 pub(crate) struct Verdict {
     cause: String,
     hint: String,
-    locked: bool,
+    blocked: Blocked,
     late_ms: u64,
     broken: Vec<String>,
-    /// The cause came from trying to confirm; a later, better one replaces it.
-    provisional: bool,
+}
+
+/// Whether another transaction is in the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Blocked {
+    /// No.
+    #[default]
+    No,
+    /// Somebody's transaction is under way.
+    ByLock,
+    /// A rollback failed there, and nobody has looked at it yet.
+    ByFailedRollback,
 }
 
 /// The three things that a failure must say.
@@ -78,21 +88,40 @@ impl Verdict {
                 "pass --volatile-guard if a reboot inside the window is no worry"
             }
             "no_space" => "free some space there",
-            "locked" => "",
             _ => "see `deploy doctor`",
         };
         let mut verdict = Self { cause: text.to_owned(), hint: hint.to_owned(), ..Self::default() };
         if reason == "locked" {
-            verdict.locked = true;
+            verdict.blocked = Blocked::ByLock;
             if let Some(other) = pending {
-                verdict.cause = locked_by(other);
+                verdict.block(other);
             }
         }
         verdict
     }
 
+    fn block(&mut self, other: &Pending) {
+        if other.state == "rollback_failed" {
+            self.blocked = Blocked::ByFailedRollback;
+            self.cause = format!(
+                "the rollback of run {} by {} failed there, and it is still open",
+                other.tx, other.owner
+            );
+            self.hint =
+                "mend the host and run `deploy rollback`, or take it as it is with `deploy resolve --accept`"
+                    .to_owned();
+        } else {
+            self.cause = locked_by(other);
+            self.hint = "wait, or roll it back with `deploy rollback`".to_owned();
+        }
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.blocked == Blocked::ByFailedRollback
+    }
+
     pub(crate) fn is_lock(&self) -> bool {
-        self.locked
+        self.blocked == Blocked::ByLock
     }
 
     pub(crate) fn hint(&self) -> &str {
@@ -105,26 +134,21 @@ impl Verdict {
 
     /// Keeps the first cause: what came later followed from it.
     pub(crate) fn because(&mut self, cause: &str) {
-        if (self.cause.is_empty() || self.provisional) && !cause.is_empty() {
+        if self.cause.is_empty() {
             cause.clone_into(&mut self.cause);
-            self.provisional = false;
         }
     }
 
-    /// Why it could not be confirmed so far.
+    /// Why it could not be confirmed: the first reason says most, the guard's own words later say less.
     pub(crate) fn unconfirmed(&mut self, reason: &str) {
-        if self.cause.is_empty() || self.provisional {
+        if self.cause.is_empty() {
             self.cause = format!("no fresh connection could confirm it: {reason}");
-            self.provisional = true;
         }
     }
 
     pub(crate) fn rolled_back(&mut self, late_ms: u64, cause: &str) {
         self.late_ms = late_ms;
-        // "No fresh connection" says more than the guard's "not confirmed in time".
-        if !self.provisional {
-            self.because(cause);
-        }
+        self.because(cause);
     }
 
     pub(crate) fn broken(&mut self, item: &str) {

@@ -64,7 +64,9 @@ pub(crate) fn classify(log: &SshLog, beside: &str) -> Kind {
     {
         return kind;
     }
-    find(log.messages.as_str(), OWN).unwrap_or(Kind::Lost)
+    // What ssh says of its command line comes before it has opened its log.
+    let own = find(log.messages.as_str(), OWN);
+    own.or_else(|| find(beside, OWN).filter(|_| log.stage == Stage::Started)).unwrap_or(Kind::Lost)
 }
 
 fn before_the_target(beside: &str) -> Option<Kind> {
@@ -118,6 +120,11 @@ mod tests {
         ] {
             assert_eq!(direct(text), kind, "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_line_that_ssh_refuses_is_our_own_fault() {
+        assert_eq!(classify(&SshLog::default(), "command-line line 0: Invalid ProxyJump"), Kind::Local);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::pins::{Pin, PinFile};
 use crate::program::Version;
-use crate::quote::{BadValue, for_shell, quoted, quoted_literal};
+use crate::quote::{BadValue, bare, for_shell, quoted, quoted_literal};
 use snapback_core::way::Way;
 use std::ffi::OsString;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn way_options(way: &Way) -> Result<Vec<String>, BadValue> {
         options.push(format!("IdentityFile={}", quoted_literal(&identity.to_string_lossy())?));
     }
     if let Some(jump) = &way.proxy_jump {
-        options.push(format!("ProxyJump={}", quoted(jump)?));
+        options.push(format!("ProxyJump={}", bare(jump)?));
     }
     Ok(options)
 }

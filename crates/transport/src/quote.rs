@@ -27,6 +27,16 @@ pub(crate) fn quoted_include(path: &str) -> Result<String, BadValue> {
     quoted(path)
 }
 
+/// Checks a value that ssh reads to the end of the line, quotes and all: jump hosts.
+pub(crate) fn bare(value: &str) -> Result<&str, BadValue> {
+    let plain = |c: char| c.is_alphanumeric() || "@%:,./-_[]".contains(c);
+    refuse(value, |c| !plain(c))?;
+    match value.chars().next() {
+        Some('-') => Err(BadValue { value: value.to_owned(), culprit: '-' }),
+        _ => Ok(value),
+    }
+}
+
 fn refuse(value: &str, bad: impl Fn(char) -> bool) -> Result<(), BadValue> {
     match value.chars().find(|c| bad(*c)) {
         Some(culprit) => Err(BadValue { value: value.to_owned(), culprit }),
@@ -57,6 +67,10 @@ mod tests {
         assert_eq!(quoted_literal("fe80::1%eth0").unwrap(), "\"fe80::1%%eth0\"");
         assert!(quoted_literal("${HOME}/x").is_err());
         assert!(quoted_include("/a/*").is_err());
+        assert_eq!(bare("me@[::1]:2222,ssh://b:22").unwrap(), "me@[::1]:2222,ssh://b:22");
+        for bad in ["a b", "a\nb", "-oX", "$(x)", "`x`", "a;b"] {
+            assert!(bare(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

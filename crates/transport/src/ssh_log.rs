@@ -93,7 +93,10 @@ impl SshLog {
             self.reach(Stage::Connected);
         } else if text.starts_with("Remote protocol version ") {
             self.reach(Stage::Greeted);
-        } else if let Some(rest) = text.strip_prefix("Server host key: ") {
+        } else if let Some(rest) = ["Server host key: ", "Server host certificate: "]
+            .iter()
+            .find_map(|prefix| text.strip_prefix(prefix))
+        {
             self.host_key = fingerprint(rest);
             self.reach(Stage::KeyShown);
         } else if let Some(rest) = text.strip_prefix("Will attempt key: ") {

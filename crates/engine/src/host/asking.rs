@@ -17,7 +17,8 @@ impl HostTask {
         while self.state == State::RollingBack {
             let cause = format!("{}\n", self.verdict.cause());
             let run = self.shared.spec.run.clone();
-            self.talk_once(&["rollback", &run], &cause).await;
+            let from = self.heard.to_string();
+            self.talk_once(&["rollback", &run, &from], &cause).await;
             if self.state == State::RollingBack {
                 if Instant::now() >= by {
                     return self.hear(Input::Lost);

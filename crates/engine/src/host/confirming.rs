@@ -30,7 +30,7 @@ impl HostTask {
             match self.try_confirm().await {
                 Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
                 Tried::Denied(reason) => {
-                    self.verdict.because(&reason);
+                    self.verdict.unconfirmed(&reason);
                     self.tell(EventKind::ConfirmFailed { reason });
                     return self.hear(Input::ConfirmFailed);
                 }

@@ -111,7 +111,9 @@ impl HostTask {
             ("DEPLOY_ADDRESS".to_owned(), address.unwrap_or_else(|| self.job.host.to_string())),
             ("DEPLOY_RUN".to_owned(), self.shared.spec.run.clone()),
         ];
-        vars.extend(self.job.vars.iter().map(|(name, value)| (format!("VAR_{name}"), value.clone())));
+        vars.extend(
+            self.job.vars.iter().map(|(name, value)| (format!("VAR_{}", name.to_uppercase()), value.clone())),
+        );
         LocalEnv { cwd: self.shared.dir.clone(), vars }
     }
 }

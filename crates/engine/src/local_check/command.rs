@@ -68,7 +68,7 @@ fn judge(ended: &Ended, lines: &[String], limit: Duration) -> Answer {
         // By the shell's convention: found but not runnable, and not found.
         Some(code @ (126 | 127)) => Answer::Error(reason(code)),
         Some(code) => Answer::Failed(reason(code)),
-        None => Answer::Error(format!("killed by signal {}", status.signal().unwrap_or_default())),
+        None => Answer::Failed(format!("killed by signal {}", status.signal().unwrap_or_default())),
     }
 }
 

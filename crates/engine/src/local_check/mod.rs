@@ -68,8 +68,8 @@ pub async fn attempt(check: &Check, env: &LocalEnv) -> (Answer, Vec<String>) {
 
 /// Asks all local checks, side by side, until each is judged, and returns the reports in the order of `checks`.
 ///
-/// `red_before` is what [`baseline`] returned: these checks can't veto, so each is asked once and nobody waits
-/// for it to recover. `on_report` hears each report as its check ends. Checks that run on the target are
+/// `red_before` is what [`baseline`] returned: these checks are asked like the others, since the change may mend
+/// what they ask about, but red is then only reported. `on_report` hears each report as its check ends. Checks that run on the target are
 /// passed over.
 pub async fn run_all(
     checks: &[Check],
@@ -79,10 +79,8 @@ pub async fn run_all(
 ) -> Vec<CheckReport> {
     let on_report = &on_report;
     join_all(local(checks).map(|check| async move {
-        let was_red = red_before.contains_key(&check.name);
-        let pace = if was_red { pace::once(check.pace) } else { check.pace };
-        let (answer, lines) = pace::until_judged(pace, || attempt(check, env)).await;
-        let report = report(check, answer, lines, was_red);
+        let (answer, lines) = pace::until_judged(check.pace, || attempt(check, env)).await;
+        let report = report(check, answer, lines, red_before.contains_key(&check.name));
         on_report(report.clone());
         report
     }))

@@ -9,11 +9,6 @@ use tokio::time::{Instant, sleep_until};
 /// keep a core busy.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Returns the pace of a check that is asked exactly once.
-pub(super) fn once(pace: Pace) -> Pace {
-    Pace { min_healthy_time: Duration::ZERO, healthy_deadline: Duration::ZERO, ..pace }
-}
-
 /// Asks until the answers are judged; returns the answer that decided and what was printed with it.
 pub(super) async fn until_judged<F>(pace: Pace, mut ask: impl FnMut() -> F) -> Heard
 where
@@ -126,13 +121,5 @@ mod tests {
         let spinning = Pace { interval: ms(0), healthy_deadline: ms(1000), ..pace() };
         let (starts, answer, at) = play(spinning, |_| (ms(0), no())).await;
         assert_eq!((starts.len(), answer, at), (101, no(), 1000));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn once_is_once_whatever_the_answer() {
-        let (starts, answer, _) = play(once(pace()), |_| (ms(5), no())).await;
-        assert_eq!((starts.len(), answer), (1, no()));
-        let (starts, answer, _) = play(once(pace()), |_| (ms(5), Answer::Passed)).await;
-        assert_eq!((starts.len(), answer), (1, Answer::Passed));
     }
 }

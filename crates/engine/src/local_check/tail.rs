@@ -93,6 +93,9 @@ pub(super) fn last_line(lines: &[String]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::future::{Either, select};
+    use std::pin::pin;
+    use std::time::Duration;
 
     fn tail_of(chunks: &[&[u8]]) -> Vec<String> {
         let mut tail = Tail::default();
@@ -146,6 +149,15 @@ mod tests {
     #[test]
     fn nothing_in_a_line_can_drive_a_terminal() {
         assert_eq!(tail_of(&[b"\x1b[2J\xff\n"]), ["\\x1b[2J\u{fffd}"]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_always_ready_leaves_others_their_turn() {
+        let mut tail = Tail::default();
+        let flood = pin!(tail.follow(tokio::io::repeat(b'x')));
+        let beside = pin!(tokio::time::sleep(Duration::from_millis(20)));
+        let ended = tokio::time::timeout(Duration::from_secs(5), select(flood, beside)).await;
+        assert!(matches!(ended, Ok(Either::Right(_))));
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! The command line, as it is typed.
+
+use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Push changes to Linux hosts over SSH. No host can stay locked out: a guard on the host puts the old state back
+/// unless a fresh connection confirms the change.
+#[derive(Debug, Parser)]
+#[command(name = "deploy", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) apply: ApplyArgs,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct GlobalArgs {
+    /// Say more: -v output of commands, -vv everything and ssh's own words
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How results are told: people read `human`; `json` is one object a line on stdout
+    #[arg(long, global = true, value_enum, default_value_t = Output::Human)]
+    pub(crate) output: Output,
+    /// Where the records of runs are kept [default: $XDG_STATE_HOME/snapback]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Human,
+    Json,
+}
+
+/// Which fleet, and which of its hosts.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct FleetArgs {
+    /// The fleet file
+    #[arg(value_name = "FLEET", default_value = "./fleet.toml")]
+    pub(crate) fleet: PathBuf,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+/// Which hosts, with which variables.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct SelectArgs {
+    /// Only these hosts: names, globs, tag:x, group:x, joined by !, && and ||
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) limit: Option<String>,
+    /// Set a variable; wins over the fleet file
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_var)]
+    pub(crate) vars: Vec<(String, String)>,
+}
+
+/// `deploy FLEET`: plan, ask, change.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct ApplyArgs {
+    /// The fleet file
+    #[arg(value_name = "FLEET")]
+    pub(crate) fleet: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// Change the hosts without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show the plan and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Go on where a reboot inside the window would not undo: no boot hook, or a state that a reboot loses
+    #[arg(long)]
+    pub(crate) volatile_guard: bool,
+    /// What the run is for, shown to whoever finds a host locked by it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) comment: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what would change, host by host
+    Plan(PlanArgs),
+    /// Show pending transactions and how the last ones ended
+    Status(FleetArgs),
+    /// Confirm a pending transaction over a fresh connection
+    Confirm(FleetArgs),
+    /// Roll a pending transaction back, or mend a rollback that failed
+    Rollback(FleetArgs),
+    /// Take hosts whose rollback failed as they are
+    Resolve(ResolveArgs),
+    /// Find what would keep a host from being deployed to
+    Doctor(FleetArgs),
+    /// Write a short fleet file that runs
+    Init(InitArgs),
+    /// Remove every trace of snapback from hosts
+    Forget(ForgetArgs),
+    /// Watch a private fleet on this machine lose its connection and get it back
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Exit 0: no change, 1: error, 2: changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResolveArgs {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// I have looked at the host, and it may stay as it is
+    #[arg(long, required = true)]
+    pub(crate) accept: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ForgetArgs {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArgs,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// Hosts, as typed after `ssh`
+    #[arg(value_name = "HOST", required = true)]
+    pub(crate) hosts: Vec<String>,
+    /// The file to write; an existing one is never overwritten
+    #[arg(long, value_name = "FILE", default_value = "./fleet.toml")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// Keep the fleet's folder and say where it is
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+impl Args {
+    /// Parses the command line; a bare `deploy` prints help and leaves with 2.
+    pub(crate) fn parse_checked() -> Self {
+        let args = Self::parse();
+        if args.command.is_none() && args.apply.fleet.is_none() {
+            Self::command()
+                .error(
+                    clap::error::ErrorKind::MissingRequiredArgument,
+                    "which fleet? try: deploy ./fleet.toml",
+                )
+                .exit();
+        }
+        args
+    }
+}
+
+fn parse_var(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_fleet_needs_no_subcommand() {
+        let args = Args::parse_from(["deploy", "shop.toml", "--yes", "--var", "a=b=c"]);
+        assert_eq!(args.apply.fleet, Some("shop.toml".into()));
+        assert_eq!(args.apply.select.vars, [("a".to_owned(), "b=c".to_owned())]);
+        assert!(matches!(Args::parse_from(["deploy", "status"]).command, Some(Command::Status(_))));
+    }
+}

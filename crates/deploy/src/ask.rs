@@ -1,0 +1,30 @@
+//! Asking a person: never unasked, and nothing typed ahead counts.
+
+use crate::exit::Usage;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Above this many hosts the count is typed instead of a `y`.
+const COUNT_IS_TYPED: usize = 20;
+
+/// Refuses early where nobody could be asked.
+pub(crate) fn must_be_able_to_ask(yes: bool) -> Result<(), Usage> {
+    if yes || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    Err(Usage(
+        "there is no terminal to ask on: pass --yes to change hosts, or --dry-run to see the plan".to_owned(),
+    ))
+}
+
+/// Asks; end of file is no answer, and no answer is a no.
+pub(crate) fn agreed(question: &str, hosts: usize) -> io::Result<bool> {
+    let wanted = if hosts > COUNT_IS_TYPED { hosts.to_string() } else { "y".to_owned() };
+    let how = if hosts > COUNT_IS_TYPED { format!("type {wanted} to go on") } else { "y/N".to_owned() };
+    let mut err = io::stderr();
+    write!(err, "{question} [{how}] ")?;
+    err.flush()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let said = line.trim().to_lowercase();
+    Ok(said == wanted || (wanted == "y" && said == "yes"))
+}

@@ -1,0 +1,108 @@
+//! `deploy FLEET`: plan, ask, change.
+
+use crate::args::{ApplyArgs, GlobalArgs, Output};
+use crate::faces::{self, complain, print};
+use crate::{ask, interrupt, wiring};
+use anyhow::Context;
+use snapback_core::content::{Content, Sha256Hex};
+use snapback_core::job::RunSpec;
+use snapback_core::outcome::ExitCode;
+use snapback_engine::record::Records;
+use snapback_engine::run::Planned;
+use snapback_engine::{Run, RunParts, events};
+use snapback_fleet::Fleet;
+use snapback_render::plan::{HostPlan, PlanView, prompt_text, render_plan};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Files longer than this are not shown in a diff, in bytes.
+const LONGEST_SHOWN: usize = 64 * 1024;
+
+/// Runs the command; returns the exit code.
+pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
+    let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
+    let fleet = wiring::load_fleet(&path, &args.select)?;
+    if !args.dry_run {
+        ask::must_be_able_to_ask(args.yes)?;
+    }
+    let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
+    let (run, listening) = prepare(&global, &fleet, spec)?;
+    interrupt::watch(run.halt());
+    let planned = run.plan().await;
+    show(&global, &fleet, &planned);
+    let code = if !planned.has_work() || args.dry_run {
+        planned.leave().await
+    } else if args.yes || agreed(&fleet, &planned)? {
+        planned.apply().await.context("the run's record could not be written; no host was changed")?
+    } else {
+        complain("nothing was changed");
+        planned.leave().await
+    };
+    listening.await.ok();
+    Ok(code as u8)
+}
+
+/// Makes a run and starts whoever listens to it.
+pub(super) fn prepare(
+    global: &GlobalArgs,
+    fleet: &Fleet,
+    spec: RunSpec,
+) -> anyhow::Result<(Run, tokio::task::JoinHandle<()>)> {
+    let (sender, receiver) = events(&spec.run);
+    let parts = RunParts {
+        jobs: fleet.jobs.clone(),
+        contents: fleet.contents.clone(),
+        dir: fleet.dir.clone(),
+        connector: wiring::connector(global)?,
+        events: sender,
+        records: Records::in_state_dir(&wiring::state_dir(global)?),
+        texts: global.output == Output::Human,
+        spec,
+    };
+    Ok((Run::new(parts), faces::listen(global, receiver)))
+}
+
+/// Shows the plan: on standard error, because standard output is for data alone.
+fn show(global: &GlobalArgs, fleet: &Fleet, planned: &Planned) {
+    if global.output == Output::Human {
+        complain(&with_view(fleet, planned, faces::colour(), render_plan));
+    }
+}
+
+/// Prints the plan as the data that was asked for.
+pub(super) fn print_plan(fleet: &Fleet, planned: &Planned) {
+    print(&with_view(fleet, planned, faces::colour_out(), render_plan));
+}
+
+fn agreed(fleet: &Fleet, planned: &Planned) -> anyhow::Result<bool> {
+    let question = with_view(fleet, planned, false, prompt_text);
+    let hosts = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
+    ask::agreed(&question, hosts).context("the answer could not be read")
+}
+
+fn with_view(fleet: &Fleet, planned: &Planned, colour: bool, draw: fn(&PlanView<'_>) -> String) -> String {
+    let found = planned.hosts();
+    let hosts = found.iter().map(|h| HostPlan { host: h.host(), job: h.job, found: h.found }).collect();
+    let text_of = |hash: &Sha256Hex| text_of(fleet, hash);
+    let width = usize::from(console::Term::stderr().size().1).max(80);
+    draw(&PlanView { fleet: &fleet.name, hosts, text_of: &text_of, notes: &fleet.notes, colour, width })
+}
+
+/// The text of a file that will be put in place, if it is one and small.
+fn text_of(fleet: &Fleet, hash: &Sha256Hex) -> Option<Arc<str>> {
+    match fleet.contents.get(hash)? {
+        Content::Bytes(bytes) if bytes.len() <= LONGEST_SHOWN && !bytes.contains(&0) => {
+            std::str::from_utf8(bytes).ok().map(Arc::from)
+        }
+        _ => None,
+    }
+}
+
+/// The code for a plan that was only looked at.
+pub(super) fn plan_code(detailed: bool, has_work: bool, code: ExitCode) -> u8 {
+    match (detailed, code) {
+        (true, ExitCode::Good) => u8::from(has_work) * 2,
+        (true, _) => 1,
+        (false, code) => code as u8,
+    }
+}

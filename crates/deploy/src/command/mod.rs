@@ -1,0 +1,42 @@
+//! The commands, one file each.
+
+mod apply;
+mod demo;
+mod doctor;
+mod forget;
+mod init;
+mod plan;
+mod settle;
+mod status;
+
+use crate::args::{Args, Command};
+use anyhow::Context;
+use std::future::Future;
+
+/// Runs what was asked for and returns the exit code.
+pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let global = args.global;
+    match args.command {
+        None => in_runtime(apply::run(global, args.apply)),
+        Some(Command::Plan(plan)) => in_runtime(plan::run(global, plan)),
+        Some(Command::Status(fleet)) => in_runtime(status::run(global, fleet)),
+        Some(Command::Confirm(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Confirm)),
+        Some(Command::Rollback(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Rollback)),
+        Some(Command::Resolve(resolve)) => {
+            in_runtime(settle::run(global, resolve.fleet, settle::Verb::Accept))
+        }
+        Some(Command::Doctor(fleet)) => in_runtime(doctor::run(global, fleet)),
+        Some(Command::Forget(forget)) => in_runtime(forget::run(global, forget)),
+        Some(Command::Init(init)) => init::run(&init),
+        Some(Command::Demo(demo)) => in_runtime(demo::run(global, demo)),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.context("the runtime could not be started")?;
+    let result = runtime.block_on(work);
+    // A name that is still being resolved must not keep the process.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,20 @@
+//! `deploy plan`: what would change; nothing is changed.
+
+use super::apply::{plan_code, prepare, print_plan};
+use crate::args::{GlobalArgs, Output, PlanArgs};
+use crate::wiring;
+
+/// Runs the command; returns the exit code.
+pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8> {
+    let fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
+    let spec = wiring::run_spec(&fleet, "", false);
+    let (run, listening) = prepare(&global, &fleet, spec)?;
+    let planned = run.plan().await;
+    if global.output == Output::Human {
+        print_plan(&fleet, &planned);
+    }
+    let has_work = planned.has_work();
+    let code = planned.leave().await;
+    listening.await.ok();
+    Ok(plan_code(args.detailed_exitcode, has_work, code))
+}

@@ -1,0 +1,91 @@
+//! `deploy confirm`, `deploy rollback` and `deploy resolve --accept`: settle what is pending, from any terminal.
+
+use crate::args::{FleetArgs, GlobalArgs, Output};
+use crate::faces::print;
+use crate::wiring;
+use futures::stream::{self, StreamExt};
+use serde_json::json;
+use snapback_core::job::HostJob;
+use snapback_core::outcome::ExitCode;
+use snapback_engine::ask::{Asker, Failure, Settled};
+
+/// What is asked of the hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Confirm over a fresh connection.
+    Confirm,
+    /// Roll back, or mend what a rollback left broken.
+    Rollback,
+    /// Take a failed rollback as it is.
+    Accept,
+}
+
+/// Runs the command; each host is told on a line of its own.
+pub(crate) async fn run(global: GlobalArgs, args: FleetArgs, verb: Verb) -> anyhow::Result<u8> {
+    let fleet = wiring::load_fleet(&args.fleet, &args.select)?;
+    let asker = wiring::asker(&global)?;
+    let results: Vec<_> = stream::iter(&fleet.jobs)
+        .map(|job| {
+            let asker = &asker;
+            async move { (job, settle(asker, job, verb).await) }
+        })
+        .buffered(fleet.parallel.max(1))
+        .collect()
+        .await;
+    for (job, result) in &results {
+        let (word, text) = told(result);
+        match global.output {
+            Output::Human => print(&format!("{}: {text}", job.host)),
+            Output::Json => {
+                print(&json!({"host": job.host.as_str(), "result": word, "text": text}).to_string())
+            }
+        }
+    }
+    let codes = results.iter().map(|(_, result)| code(result, verb));
+    Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Good) as u8)
+}
+
+async fn settle(asker: &Asker, job: &HostJob, verb: Verb) -> Result<Settled, Failure> {
+    match verb {
+        Verb::Confirm => asker.confirm(job).await,
+        Verb::Rollback => asker.roll_back(job, "rolled back by hand").await,
+        Verb::Accept => asker.accept(job).await,
+    }
+}
+
+fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
+    match result {
+        Ok(Settled::Confirmed) => ("confirmed", "confirmed; the change stays".to_owned()),
+        Ok(Settled::RolledBack) => ("rolled_back", "rolled back; the old state is back, verified".to_owned()),
+        Ok(Settled::RollbackFailed(items)) => {
+            ("rollback_failed", format!("ROLLBACK FAILED: {}", items.join("; ")))
+        }
+        Ok(Settled::Nothing) => ("nothing", "nothing is pending".to_owned()),
+        Ok(Settled::Accepted) => ("accepted", "taken as it is; the host may be deployed to again".to_owned()),
+        Ok(Settled::Forgotten) => ("forgotten", "every trace is gone".to_owned()),
+        Ok(Settled::Denied(why)) => ("denied", format!("no: {why}")),
+        Err(failure) if failure.hint.is_empty() => ("error", failure.cause.clone()),
+        Err(failure) => ("error", format!("{}\n  next: {}", failure.cause, failure.hint)),
+    }
+}
+
+fn code(result: &Result<Settled, Failure>, verb: Verb) -> ExitCode {
+    match result {
+        // Asked to confirm and rolled back instead: not what was wanted, and safe.
+        Ok(Settled::RolledBack) if verb == Verb::Confirm => ExitCode::Failed,
+        Ok(Settled::Nothing) if verb == Verb::Confirm => ExitCode::Failed,
+        Ok(Settled::RollbackFailed(_)) => ExitCode::PersonNeeded,
+        Ok(Settled::Denied(_)) => ExitCode::Failed,
+        Ok(_) => ExitCode::Good,
+        Err(_) => ExitCode::Unreachable,
+    }
+}
+
+fn severity(code: ExitCode) -> u8 {
+    match code {
+        ExitCode::PersonNeeded => 3,
+        ExitCode::Failed => 2,
+        ExitCode::Good => 0,
+        _ => 1,
+    }
+}

@@ -1,0 +1,54 @@
+//! `deploy status`: what is pending, and how the last transaction ended.
+
+use crate::args::{FleetArgs, GlobalArgs, Output};
+use crate::faces::{colour_out, print};
+use crate::wiring;
+use futures::stream::{self, StreamExt};
+use snapback_core::host::HostName;
+use snapback_core::outcome::ExitCode;
+use snapback_engine::ask::{Failure, Standing};
+use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
+
+/// Runs the command. Exit 3 when a rollback failed somewhere, 4 when a host could not be asked.
+pub(crate) async fn run(global: GlobalArgs, args: FleetArgs) -> anyhow::Result<u8> {
+    let fleet = wiring::load_fleet(&args.fleet, &args.select)?;
+    let asker = wiring::asker(&global)?;
+    let rows: Vec<StatusRow> = stream::iter(&fleet.jobs)
+        .map(|job| async { row(job.host.clone(), asker.standing(job).await) })
+        .buffered(fleet.parallel.max(1))
+        .collect()
+        .await;
+    match global.output {
+        Output::Human => print(&render_status(&rows, colour_out())),
+        Output::Json => print(&status_json(&rows)?),
+    }
+    Ok(code(&rows) as u8)
+}
+
+fn row(host: HostName, asked: Result<Standing, Failure>) -> StatusRow {
+    match asked {
+        Ok(standing) => {
+            let items = standing.broken;
+            let last = standing.last.map(|last| LastRun {
+                tx: last.tx,
+                result: last.result,
+                ended_age_secs: last.age,
+                owner: last.owner,
+                items,
+            });
+            StatusRow { host, pending: standing.pending, last, error: None }
+        }
+        Err(failure) => StatusRow { host, pending: None, last: None, error: Some(failure.cause) },
+    }
+}
+
+fn code(rows: &[StatusRow]) -> ExitCode {
+    let failed = |row: &StatusRow| row.pending.as_ref().is_some_and(|p| p.state == "rollback_failed");
+    if rows.iter().any(failed) {
+        ExitCode::PersonNeeded
+    } else if rows.iter().any(|row| row.error.is_some()) {
+        ExitCode::Unreachable
+    } else {
+        ExitCode::Good
+    }
+}

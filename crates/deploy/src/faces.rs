@@ -1,0 +1,49 @@
+//! The faces of a run: which subscribers listen, and where they write.
+
+use crate::args::{GlobalArgs, Output};
+use snapback_engine::EventReceiver;
+use snapback_render::{FanOut, Json, Lines, Progress, Screen, Summary, Verbosity};
+use std::io::{self, IsTerminal, Write};
+use tokio::task::JoinHandle;
+
+/// Whether standard error may be coloured: a terminal, and nobody asked otherwise (no-color.org).
+pub(crate) fn colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Whether standard output may be coloured.
+pub(crate) fn colour_out() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Writes to standard error; a closed one is nobody's loss.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
+/// Writes data to standard output.
+pub(crate) fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+}
+
+/// Starts the subscribers; the task ends when the run's last event was told.
+pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> JoinHandle<()> {
+    let mut faces = FanOut::new(Box::new(io::stderr()));
+    let verbosity = Verbosity::from_count(global.verbose);
+    if global.output == Output::Json {
+        faces.add("json", Box::new(Json::new(Box::new(io::stdout()))));
+    } else if io::stderr().is_terminal() {
+        faces.add("progress", Box::new(Progress::new(Screen::stderr(colour()), verbosity)));
+    } else {
+        faces.add("lines", Box::new(Lines::new(Box::new(io::stderr()), verbosity)));
+    }
+    if global.output == Output::Human {
+        faces.add("summary", Box::new(Summary::new(Box::new(io::stderr()), colour())));
+    }
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            faces.tell(&event);
+        }
+        faces.finish();
+    })
+}

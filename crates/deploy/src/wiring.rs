@@ -1,0 +1,96 @@
+//! Wiring: fleet file to jobs, connector, records.
+
+use crate::args::{GlobalArgs, SelectArgs};
+use crate::exit::Usage;
+use crate::faces::colour;
+use anyhow::Context;
+use snapback_core::job::RunSpec;
+use snapback_engine::ask::Asker;
+use snapback_engine::record::Records;
+use snapback_fleet::{Fleet, LoadRequest};
+use snapback_transport::{Connector, SshConnector, SshOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Shows what the crates trace, when asked: `-vv`, or the usual variable.
+pub(crate) fn start_tracing(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let fallback = if verbose > 1 { "debug" } else { "warn" };
+    let filter = EnvFilter::try_from_env("DEPLOY_LOG").unwrap_or_else(|_| EnvFilter::new(fallback));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// Loads the fleet; every problem is told at once.
+pub(crate) fn load_fleet(path: &Path, select: &SelectArgs) -> anyhow::Result<Fleet> {
+    if !path.exists() {
+        return Err(Usage(missing_file(path)).into());
+    }
+    let request = LoadRequest { vars: select.vars.clone(), limit: select.limit.clone() };
+    snapback_fleet::load(path, &request).map_err(|problems| Usage(problems.render(colour())).into())
+}
+
+/// The file that was probably meant.
+fn missing_file(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let near = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|other| other.ends_with(".toml"))
+        .map(|other| (strsim::damerau_levenshtein(&name, &other), other))
+        .min();
+    let mut text = format!("error: there is no fleet file {}", path.display());
+    match near {
+        Some((distance, other)) if distance <= 3 => {
+            text.push_str(&format!("\n  hint: did you mean {}?", folder.join(other).display()));
+        }
+        _ => text.push_str("\n  hint: `deploy init HOST...` writes one; `deploy --help` lists the commands"),
+    }
+    text
+}
+
+/// Where the records of runs are kept.
+pub(crate) fn state_dir(global: &GlobalArgs) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &global.state_dir {
+        return Ok(dir.clone());
+    }
+    if let Some(dir) = std::env::var_os("XDG_STATE_HOME").filter(|d| Path::new(d).is_absolute()) {
+        return Ok(PathBuf::from(dir).join("snapback"));
+    }
+    let home =
+        std::env::var_os("HOME").context("neither HOME nor XDG_STATE_HOME is set; pass --state-dir")?;
+    Ok(PathBuf::from(home).join(".local/state/snapback"))
+}
+
+pub(crate) fn connector(global: &GlobalArgs) -> anyhow::Result<Arc<dyn Connector>> {
+    let options = SshOptions { verbose: global.verbose > 1, ..SshOptions::default() };
+    Ok(Arc::new(SshConnector::new(options).context("ssh can't be used")?))
+}
+
+pub(crate) fn asker(global: &GlobalArgs) -> anyhow::Result<Asker> {
+    Ok(Asker { connector: connector(global)?, records: Records::in_state_dir(&state_dir(global)?) })
+}
+
+/// What all hosts of a run are told about it.
+pub(crate) fn run_spec(fleet: &Fleet, comment: &str, volatile_guard: bool) -> RunSpec {
+    RunSpec {
+        run: ulid::Ulid::generate().to_string(),
+        fleet: fleet.name.clone(),
+        owner: owner(),
+        comment: comment.to_owned(),
+        parallel: fleet.parallel,
+        connect_parallel: fleet.connect_parallel,
+        volatile_guard,
+    }
+}
+
+/// `user@controller`, for whoever finds a host locked.
+fn owner() -> String {
+    let user =
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{user}@{}", if host.is_empty() { "unknown" } else { host })
+}

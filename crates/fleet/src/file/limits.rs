@@ -1,0 +1,49 @@
+//! `[confirm]` and `[rollout]` as they were written.
+
+use crate::keys::{CONFIRM, ROLLOUT};
+use crate::place::At;
+use crate::reader::Value;
+use std::time::Duration;
+
+/// `[confirm]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawConfirm {
+    pub(crate) timeout: Option<At<Duration>>,
+    pub(crate) apply_timeout: Option<At<Duration>>,
+    pub(crate) hard_cap: Option<At<Duration>>,
+    pub(crate) settle: Option<At<Duration>>,
+    /// `kex = "reorder"`, which is also what its absence means.
+    pub(crate) reorder_kex: Option<bool>,
+}
+
+impl RawConfirm {
+    /// Reads the table.
+    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let table = value.table(&CONFIRM)?;
+        Some(Self {
+            timeout: table.get("timeout").and_then(|v| v.duration(false)),
+            apply_timeout: table.get("apply_timeout").and_then(|v| v.duration(false)),
+            hard_cap: table.get("hard_cap").and_then(|v| v.duration(false)),
+            settle: table.get("settle").and_then(|v| v.duration(true)),
+            reorder_kex: table.get("kex").and_then(|v| v.word(&[("reorder", true), ("default", false)])),
+        })
+    }
+}
+
+/// `[rollout]`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RawRollout {
+    pub(crate) parallel: Option<usize>,
+    pub(crate) connect_parallel: Option<usize>,
+}
+
+impl RawRollout {
+    /// Reads the table.
+    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
+        let table = value.table(&ROLLOUT)?;
+        Some(Self {
+            parallel: table.get("parallel").and_then(|v| v.number::<usize>(1)),
+            connect_parallel: table.get("connect_parallel").and_then(|v| v.number::<usize>(1)),
+        })
+    }
+}
