@@ -52,24 +52,49 @@ wake_followers() {
 	return 0
 }
 
-# Sleeps at most the given centiseconds, less when woken by USR1. A caller that loops sets the trap itself.
+# Sleeps at most the given centiseconds, one second at most, less when woken by USR1. A caller that loops sets the
+# trap itself.
 nap() {
-	np_cs=$1
-	[ "$np_cs" -lt 5 ] && np_cs=5
-	if [ "$np_cs" -ge 100 ]; then
+	if [ "$1" -ge 100 ]; then
 		sleep 1 &
-	elif [ "$np_cs" -lt 10 ]; then
-		{ sleep "0.0$np_cs" 2>/dev/null || sleep 1; } &
+	elif [ "$1" -ge 10 ]; then
+		sleep "0.$1" 2>/dev/null &
 	else
-		{ sleep "0.$np_cs" 2>/dev/null || sleep 1; } &
+		sleep 0.05 2>/dev/null &
 	fi
-	NAP_PID=$!
+	nap_pid=$!
 	# A wake that came before the wait must not be slept over.
-	[ -n "$WOKEN" ] || wait "$NAP_PID" 2>/dev/null
+	if [ -z "$WOKEN" ]; then
+		wait "$nap_pid" 2>/dev/null
+		# A sleep that knows no fractions fails at once.
+		[ $? -ne 1 ] || [ -n "$WOKEN" ] || sleep 1
+	fi
 	WOKEN=
-	kill -KILL "$NAP_PID" 2>/dev/null
-	wait "$NAP_PID" 2>/dev/null
-	return 0
+	end_child "$nap_pid" KILL
+}
+
+# Ends a child and takes its end in. The braces keep bash from telling of it.
+end_child() {
+	{
+		kill "-$2" "$1"
+		wait_for "$1"
+	} 2>/dev/null
+}
+
+# Waits for a child to its end and sets WAITED to its code: a wake (USR1) ends a wait, not the child.
+wait_for() {
+	while :; do
+		wait "$1"
+		WAITED=$?
+		kill -0 "$1" || return 0
+	done 2>/dev/null
+}
+
+# Sleeps for centiseconds; for whole seconds where sleep knows no fractions.
+rest() {
+	rt_part=$(($1 % 100))
+	[ "$rt_part" -ge 10 ] || rt_part=0$rt_part
+	sleep "$(($1 / 100)).$rt_part" 2>/dev/null || sleep "$((($1 + 99) / 100))"
 }
 
 # Sets CONNECTION to "pid:tick" of the process that sshd or dropbear forked when it accepted the TCP connection
@@ -117,7 +142,7 @@ kill_transaction() {
 		done
 		kt_left=$((kt_left - 1))
 		[ "$kt_left" -gt 0 ] || return 1
-		sleep 0.1 2>/dev/null || sleep 1
+		rest 10
 	done
 }
 

@@ -81,19 +81,9 @@ await_step() {
 	as_dog=$!
 	wait_for "$as_pid"
 	as_code=$WAITED
-	kill -TERM "$as_dog" 2>/dev/null
-	wait_for "$as_dog"
+	end_child "$as_dog" TERM
 	[ ! -e "$as_late" ] || as_code=124
 	return "$as_code"
-}
-
-# Waits for a child to its end and sets WAITED to its code: a wake (USR1) ends a wait, not the child.
-wait_for() {
-	while :; do
-		wait "$1" 2>/dev/null
-		WAITED=$?
-		kill -0 "$1" 2>/dev/null || return 0
-	done
 }
 
 # The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to.

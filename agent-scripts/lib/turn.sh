@@ -90,7 +90,7 @@ kill_carrier() {
 	kc_left=50
 	while carrier_alive && [ "$kc_left" -gt 0 ]; do
 		kc_left=$((kc_left - 1))
-		sleep 0.1 2>/dev/null || sleep 1
+		rest 10
 	done
 }
 

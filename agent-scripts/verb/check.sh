@@ -48,13 +48,6 @@ watch_check() {
 	done
 }
 
-# Sleeps for centiseconds.
-rest() {
-	rt_part=$(($1 % 100))
-	[ "$rt_part" -ge 10 ] || rt_part=0$rt_part
-	sleep "$(($1 / 100)).$rt_part" 2>/dev/null || sleep "$((($1 + 99) / 100))"
-}
-
 # One attempt. Sets WC_ANSWER to passed, failed or error and WC_DETAIL to why. A flood is read away by tail, which
 # keeps the end alone. What a check leaves behind in its process group ends with it: else it could hold the pipe.
 attempt_check() {
@@ -86,8 +79,7 @@ settle_reader() {
 		[ "$se_left" -gt 10 ] || rest 5
 		se_left=$((se_left - 1))
 	done
-	kill -KILL "$1" 2>/dev/null
-	wait_for "$1"
+	end_child "$1" KILL
 }
 
 # Judges after an attempt; returns 0 when the check is decided. The same rule as core::check::Judge.

@@ -1,0 +1,1 @@
+//! Looking at a host changes nothing and says what is.
