@@ -36,7 +36,9 @@ fn walk(path: &Path, seen: &mut BTreeMap<String, String>) {
 /// Extended attributes and ACLs, where the tools for them are.
 fn attributes(root: &str) -> String {
     let mut text = String::new();
-    for (tool, flags) in [("getfattr", ["-Rd", "-m", "user"].as_slice()), ("getfacl", ["-R", "-n", "-p"].as_slice())] {
+    for (tool, flags) in
+        [("getfattr", ["-Rd", "-m", "user"].as_slice()), ("getfacl", ["-R", "-n", "-p"].as_slice())]
+    {
         if let Ok(out) = Command::new(tool).args(flags).arg(root).output() {
             text.push_str(&String::from_utf8_lossy(&out.stdout));
         }
