@@ -38,23 +38,40 @@ is_alive() {
 	[ "$STAT_STATE" != Z ] && [ "$STAT_STATE" != X ] && [ "$STAT_TICK" = "$ia_tick" ]
 }
 
-# Wakes the process of an identity file out of its sleep.
+# Wakes the process of an identity file out of its nap. The signal alone could come before the nap does.
 wake() {
-	is_alive "$1" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	is_alive "$1" || return 0
+	put 1 2>/dev/null >"$1.woken"
+	kill -USR1 "$ALIVE_PID" 2>/dev/null
 	return 0
 }
 
 wake_followers() {
-	for wf_file in "$TX"/follower.*; do
-		[ -f "$wf_file" ] || continue
-		is_alive "$wf_file" && kill -USR1 "$ALIVE_PID" 2>/dev/null
+	for wf_file in "$TX"/follower.*[0-9]; do
+		[ ! -f "$wf_file" ] || wake "$wf_file"
 	done
-	return 0
 }
 
-# Sleeps at most the given centiseconds, one second at most, less when woken by USR1. A caller that loops sets the
-# trap itself.
+# Says who we are in a file, so that others can tell whether we live, and wake us. The line is written at once; in the
+# moment before, the file is there and empty, which must be read as "not there yet" ([ -s ]) and not as "dead".
+take_name() {
+	# Only a nap may be interrupted; everything else runs as if nobody woke us.
+	trap '' USR1
+	NAP_FILE=$1
+	read_identity
+	put "$MY_IDENTITY" >"$1"
+}
+
+# Sleeps at most the given centiseconds, one second at most, less when woken.
 nap() {
+	WOKEN=
+	trap 'WOKEN=1' USR1
+	[ -s "$NAP_FILE.woken" ] || doze "$1"
+	trap '' USR1
+	[ ! -s "$NAP_FILE.woken" ] || true >"$NAP_FILE.woken"
+}
+
+doze() {
 	if [ "$1" -ge 100 ]; then
 		sleep 1 &
 	elif [ "$1" -ge 10 ]; then
@@ -62,15 +79,13 @@ nap() {
 	else
 		sleep 0.05 2>/dev/null &
 	fi
-	nap_pid=$!
-	# A wake that came before the wait must not be slept over.
+	dz_pid=$!
 	if [ -z "$WOKEN" ]; then
-		wait "$nap_pid" 2>/dev/null
+		wait "$dz_pid" 2>/dev/null
 		# A sleep that knows no fractions fails at once.
 		[ $? -ne 1 ] || [ -n "$WOKEN" ] || sleep 1
 	fi
-	WOKEN=
-	end_child "$nap_pid" KILL
+	end_child "$dz_pid" KILL
 }
 
 # Ends a child and takes its end in. The braces keep bash from telling of it.

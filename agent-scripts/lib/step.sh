@@ -47,6 +47,8 @@ export_environment() {
 # Becomes a command of change N, its output on a file or a pipe. Called in a subshell.
 become_command() {
 	export_environment "$1"
+	# What is ignored stays so in whatever the command starts, and a daemon may want these.
+	trap - HUP PIPE USR1
 	umask 022
 	cd / || exit 126
 	if [ -f "$2.sh" ]; then
@@ -88,7 +90,6 @@ await_step() {
 
 # The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to.
 watch_step() {
-	trap '' USR1
 	ws_before=$!
 	# The trap may run before the next command does, so it goes by $!, which is set as soon as the sleep is there.
 	trap '[ "$!" = "$ws_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' TERM

@@ -28,8 +28,7 @@ take_lock() {
 		rm -rf "$TX"
 		give_up "the job did not arrive whole"
 	}
-	read_identity
-	put "$MY_IDENTITY" >"$TX/holder"
+	take_name "$TX/holder"
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
@@ -124,7 +123,6 @@ arm() {
 	read_now
 	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||
 		refuse no_space "the arming could not be written down"
-	trap 'WOKEN=1' USR1
 	if ! guard_start || ! await_armed; then
 		decide_rollback "the guard could not be started"
 		carry_out

@@ -79,7 +79,6 @@ confirm_decide() {
 
 # Carries the confirmation out, or waits for whoever does; says `confirmed` only when that is durable.
 confirm_through() {
-	trap 'WOKEN=1' USR1
 	ct_left=30
 	until read_mark 'done'; do
 		carry_out && continue

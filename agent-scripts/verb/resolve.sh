@@ -17,7 +17,7 @@ resolve() {
 		fi
 		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
 		# Between the mark and the supervisor's first breath the session that arms is the one to wait for.
-		if ! [ -f "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
+		if ! [ -s "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
 		decide_rollback "the guard found the change unconfirmed and its supervisor gone ($1)"
 	fi
 	case $1 in
@@ -64,9 +64,7 @@ verb_backup() {
 verb_backup_loop() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	trap 'WOKEN=1' USR1
-	read_identity
-	put "$MY_IDENTITY" >"$TX/backup"
+	take_name "$TX/backup"
 	wake "$TX/holder"
 	bl_naps=0
 	until read_mark 'done' || read_mark undo_failed || ! [ -d "$TX" ]; do

@@ -4,8 +4,7 @@
 verb_run() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	read_identity
-	put "$MY_IDENTITY" >"$TX/runner"
+	take_name "$TX/runner" || exit 0
 	guard_note_runner
 	JOB=$TX/job
 	PENDING=

@@ -67,9 +67,7 @@ verb_follow() {
 
 follow_journal() {
 	fj_line=0 fj_from=$1 fj_until=$2 fj_round=0 fj_over=
-	read_identity
-	trap 'WOKEN=1' USR1
-	put "$MY_IDENTITY" >"$TX/follower.$$"
+	take_name "$TX/follower.$$"
 	true >>"$TX/journal"
 	exec 3<"$TX/journal"
 	while :; do

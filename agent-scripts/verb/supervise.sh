@@ -5,15 +5,13 @@
 verb_supervise() {
 	open_tx "$1" || exit 0
 	trap '' HUP PIPE
-	trap 'WOKEN=1' USR1
-	if [ -f "$TX/supervisor" ]; then
+	if [ -s "$TX/supervisor" ]; then
 		# A second life: the first one ended without finishing, so the one rule applies.
 		resolve restart
 		guard_stop
 		exit 0
 	fi
-	read_identity
-	put "$MY_IDENTITY" >"$TX/supervisor" || exit 1
+	take_name "$TX/supervisor" || exit 1
 	wake "$TX/holder"
 	while :; do
 		supervise_once
@@ -71,7 +69,7 @@ supervise_once() {
 
 # Whether the runner was there and is gone without a word. Looked at in this order, its last word can't be missed.
 is_runner_lost() {
-	[ -f "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
+	[ -s "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
 }
 
 # `ready` is the supervisor's word, durable, with the start tick of a process forked now: only a connection that

@@ -91,6 +91,8 @@ pub struct RunFacts {
     pub interrupted: bool,
     /// A host was refused because somebody else holds its lock.
     pub locked: bool,
+    /// A host was refused because an earlier rollback failed there and is still open.
+    pub stuck: bool,
 }
 
 /// Returns the exit code, by the precedence 130 > 3 > 5 > 6 > 1 > 4 > 0 (2 is decided before any host).
@@ -99,7 +101,7 @@ pub fn exit_code(results: &[HostResult], facts: RunFacts) -> ExitCode {
     let any = |wanted: &[HostResult]| results.iter().any(|r| wanted.contains(r));
     if facts.interrupted {
         ExitCode::Interrupted
-    } else if any(&[HostResult::RollbackFailed, HostResult::Unknown]) {
+    } else if facts.stuck || any(&[HostResult::RollbackFailed, HostResult::Unknown]) {
         ExitCode::PersonNeeded
     } else if facts.locked {
         ExitCode::Locked
@@ -129,8 +131,9 @@ mod tests {
         assert_eq!(exit_code(&[RollbackFailed, NotReached, RolledBack], no), ExitCode::PersonNeeded);
         assert_eq!(exit_code(&[Unknown, Confirmed], no), ExitCode::PersonNeeded);
         assert_eq!(exit_code(&[Refused], RunFacts { locked: true, ..no }), ExitCode::Locked);
+        assert_eq!(exit_code(&[Refused], RunFacts { stuck: true, ..no }), ExitCode::PersonNeeded);
         assert_eq!(
-            exit_code(&[Unknown], RunFacts { interrupted: true, locked: true }),
+            exit_code(&[Unknown], RunFacts { interrupted: true, locked: true, stuck: false }),
             ExitCode::Interrupted
         );
     }

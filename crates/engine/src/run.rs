@@ -18,6 +18,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+/// How many connections are kept open between looking and changing, at about 1.4 MB each: opening one again costs
+/// another key exchange.
+const KEPT_OPEN: usize = 256;
+
 /// What a run is made of.
 pub struct RunParts {
     /// Who runs, and how.
@@ -143,10 +147,10 @@ impl Run {
         self.tasks.extend(done.into_iter().map(|(_, task)| task));
     }
 
-    /// Hosts whose turn comes later don't keep a connection open while they wait.
+    /// Hosts whose turn comes much later don't keep a connection open while they wait.
     async fn rest_idle_sessions(&mut self) {
-        let parallel = self.shared.spec.parallel.max(1);
-        let waiting = self.tasks.iter_mut().filter(|t| t.state == State::Planned).skip(parallel);
+        let kept = self.shared.spec.parallel.max(KEPT_OPEN);
+        let waiting = self.tasks.iter_mut().filter(|t| t.state == State::Planned).skip(kept);
         for task in waiting {
             task.close_session().await;
         }
@@ -160,6 +164,7 @@ impl Run {
         let facts = RunFacts {
             interrupted: self.halt.is_stopped(),
             locked: self.tasks.iter().any(HostTask::is_locked_out),
+            stuck: self.tasks.iter().any(HostTask::is_stuck),
         };
         let code = exit_code(&results, facts);
         let hosts = self.tasks.iter().map(|t| (t.job.host.to_string(), t.result())).collect();

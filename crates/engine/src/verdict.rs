@@ -12,9 +12,21 @@ use snapback_transport::ConnectError;
 pub(crate) struct Verdict {
     cause: String,
     hint: String,
-    locked: bool,
+    blocked: Blocked,
     late_ms: u64,
     broken: Vec<String>,
+}
+
+/// Whether another transaction is in the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Blocked {
+    /// No.
+    #[default]
+    No,
+    /// Somebody's transaction is under way.
+    ByLock,
+    /// A rollback failed there, and nobody has looked at it yet.
+    ByFailedRollback,
 }
 
 /// The three things that a failure must say.
@@ -76,21 +88,40 @@ impl Verdict {
                 "pass --volatile-guard if a reboot inside the window is no worry"
             }
             "no_space" => "free some space there",
-            "locked" => "",
             _ => "see `deploy doctor`",
         };
         let mut verdict = Self { cause: text.to_owned(), hint: hint.to_owned(), ..Self::default() };
         if reason == "locked" {
-            verdict.locked = true;
+            verdict.blocked = Blocked::ByLock;
             if let Some(other) = pending {
-                verdict.cause = locked_by(other);
+                verdict.block(other);
             }
         }
         verdict
     }
 
+    fn block(&mut self, other: &Pending) {
+        if other.state == "rollback_failed" {
+            self.blocked = Blocked::ByFailedRollback;
+            self.cause = format!(
+                "the rollback of run {} by {} failed there, and it is still open",
+                other.tx, other.owner
+            );
+            self.hint =
+                "mend the host and run `deploy rollback`, or take it as it is with `deploy resolve --accept`"
+                    .to_owned();
+        } else {
+            self.cause = locked_by(other);
+            self.hint = "wait, or roll it back with `deploy rollback`".to_owned();
+        }
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.blocked == Blocked::ByFailedRollback
+    }
+
     pub(crate) fn is_lock(&self) -> bool {
-        self.locked
+        self.blocked == Blocked::ByLock
     }
 
     pub(crate) fn hint(&self) -> &str {

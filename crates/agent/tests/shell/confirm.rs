@@ -88,7 +88,7 @@ fn only_a_connection_opened_after_ready_confirms() {
 fn a_confirmation_needs_token_digest_and_readiness() {
     everywhere(|t| {
         let mut begun = t.begin(&work(t));
-        assert!(begun.answers.is_ready());
+        assert!(begun.answers.is_ready(), "{:#?}", begun.answers);
         let (token, digest) = (begun.token.clone(), begun.digest.clone());
         begun.token = "guess".to_owned();
         assert_eq!(t.connect().confirm(&begun).whole().denied(), Some("bad_token"));

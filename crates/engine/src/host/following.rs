@@ -29,17 +29,18 @@ enum Heard {
     ChecksDone,
 }
 
-/// The things that go on beside each other while a host is followed; they end with it.
+/// The things that go on beside each other while a host is followed; they end with it. The line that began is not
+/// among them: it ends by itself and closes its session in order.
 struct Beside {
     sender: mpsc::UnboundedSender<Heard>,
-    line: JoinHandle<()>,
+    again: Option<JoinHandle<()>>,
     checks: Option<JoinHandle<()>>,
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        if let Some(checks) = &self.checks {
-            checks.abort();
+        for task in self.checks.iter().chain(&self.again) {
+            task.abort();
         }
     }
 }
@@ -48,8 +49,10 @@ impl HostTask {
     /// Follows until the state asks for something else.
     pub(super) async fn follow(&mut self) {
         let (sender, mut heard) = mpsc::unbounded_channel();
-        let Some(line) = self.begin_line(&sender) else { return };
-        let mut beside = Beside { sender, line, checks: None };
+        if !self.begin_line(&sender) {
+            return;
+        }
+        let mut beside = Beside { sender, again: None, checks: None };
         while is_followed(self.state) {
             if self.state == State::Checking && beside.checks.is_none() {
                 beside.checks = Some(self.start_checks(&beside.sender));
@@ -66,27 +69,28 @@ impl HostTask {
         }
     }
 
-    /// Sends `begin` over the open session, which ends with it.
-    fn begin_line(&mut self, sender: &mpsc::UnboundedSender<Heard>) -> Option<JoinHandle<()>> {
+    /// Sends `begin` over the open session, which ends with it. Returns whether it is under way.
+    fn begin_line(&mut self, sender: &mpsc::UnboundedSender<Heard>) -> bool {
         let talk = match self.begin_talk() {
             Ok(talk) => talk,
             Err(reason) => {
                 self.verdict = Verdict::local(&reason);
                 self.hear(Input::TargetRefused);
-                return None;
+                return false;
             }
         };
         let Some(session) = self.session.take() else {
             self.hear(Input::Lost);
-            return None;
+            return false;
         };
         let sender = sender.clone();
-        Some(tokio::spawn(async move {
+        tokio::spawn(async move {
             let told = sender.clone();
             let ending = talk.over(&*session, move |a| drop(told.send(Heard::Answer(a)))).await;
             drop(sender.send(Heard::LineEnded(ending)));
             session.close().await;
-        }))
+        });
+        true
     }
 
     fn begin_talk(&self) -> Result<Talk, String> {
@@ -155,7 +159,7 @@ impl HostTask {
         self.hear(Input::Lost);
         if is_followed(self.state) {
             self.tell(EventKind::LineLost { during: self.state.word() });
-            beside.line = self.follow_again(&beside.sender);
+            beside.again = Some(self.follow_again(&beside.sender));
         }
     }
 

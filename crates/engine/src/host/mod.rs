@@ -143,6 +143,10 @@ impl HostTask {
         }
     }
 
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.verdict.is_stuck()
+    }
+
     pub(crate) fn is_locked_out(&self) -> bool {
         self.verdict.is_lock()
     }

@@ -134,7 +134,7 @@ impl Bench<'_> {
 
 /// Returns what putting an entry in place does to its path.
 pub(super) fn touch(entry: &FileEntry) -> Touch {
-    if entry.what == EntryKind::Dir { Touch::Itself } else { Touch::Whole }
+    if entry.what == EntryKind::Dir { Touch::Itself } else { Touch::Replaced }
 }
 
 fn written<'a>(prepared: &'a Prepared<'_>) -> &'a At<String> {

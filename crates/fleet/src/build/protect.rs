@@ -3,7 +3,7 @@
 use super::dest;
 use crate::place::{At, Place};
 use crate::problem::{Problem, Report};
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobMatcher};
 
 /// What this program keeps on the target: its undo depends on it, so no change may touch it.
 const OUR_OWN: &[&str] = &["/var/lib/snapback", "/etc/snapback", "/etc/systemd/system/snapback-*"];
@@ -13,19 +13,60 @@ const OUR_OWN: &[&str] = &["/var/lib/snapback", "/etc/snapback", "/etc/systemd/s
 pub(crate) struct Pattern {
     text: String,
     place: Option<Place>,
-    glob: GlobMatcher,
+    parts: Vec<Part>,
+}
+
+/// What one name of a path must be. Names are compared one by one: each path of each host is judged, so a path
+/// without globs must cost no more than comparing it.
+#[derive(Clone, Debug)]
+enum Part {
+    /// This name.
+    Name(String),
+    /// A name that matches.
+    Glob(GlobMatcher),
+    /// `**`: any number of names.
+    Any,
+}
+
+impl Part {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "**" => Ok(Self::Any),
+            _ if !text.contains(['*', '?', '[', '{', '\\']) => Ok(Self::Name(text.to_owned())),
+            _ => Glob::new(text)
+                .map(|glob| Self::Glob(glob.compile_matcher()))
+                .map_err(|why| why.kind().to_string()),
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Self::Name(wanted) => wanted == name,
+            Self::Glob(glob) => glob.is_match(name),
+            Self::Any => true,
+        }
+    }
+}
+
+/// How a path stands to a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The pattern has nothing to do with it.
+    Apart,
+    /// It is on the way to what matches.
+    Above,
+    /// Something below it could match a `**`, as it could anywhere.
+    Perhaps,
+    /// It matches, or is below what matches.
+    Covered,
 }
 
 impl Pattern {
     fn new(text: &str, place: Option<Place>) -> Result<Self, String> {
         let bare = text.strip_suffix("/**").unwrap_or(text);
         let (bare, _) = dest::parse(if bare.is_empty() { "/" } else { bare })?;
-        let everything = bare.is_empty();
-        let glob = GlobBuilder::new(if everything { "/**" } else { &bare })
-            .literal_separator(true)
-            .build()
-            .map_err(|why| why.kind().to_string())?;
-        Ok(Self { text: text.to_owned(), place, glob: glob.compile_matcher() })
+        let parts = bare.split('/').skip(1).map(Part::read).collect::<Result<_, _>>()?;
+        Ok(Self { text: text.to_owned(), place, parts })
     }
 
     /// Returns the patterns that could be read.
@@ -41,29 +82,28 @@ impl Pattern {
         texts.iter().filter_map(read).collect()
     }
 
-    /// Returns whether the path, or a folder that it is in, matches.
-    fn covers(&self, path: &str) -> bool {
-        let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
-        ends.into_iter().any(|end| self.glob.is_match(&path[..end]))
+    fn standing(&self, path: &str) -> Standing {
+        let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+        standing(&self.parts, &names)
     }
 
-    /// Returns whether something below the folder may match: whether each of its parts can begin such a path.
-    fn may_lie_below(&self, folder: &str) -> bool {
-        let mut wanted = self.text.split('/');
-        for part in folder.split('/') {
-            match wanted.next() {
-                Some("**") => return true,
-                // A part that is no glob on its own (braces around a slash) can't be ruled out.
-                Some(glob) => {
-                    if GlobBuilder::new(glob).build().is_ok_and(|glob| !glob.compile_matcher().is_match(part))
-                    {
-                        return false;
-                    }
-                }
-                None => return false,
-            }
-        }
-        true
+    fn covers(&self, path: &str) -> bool {
+        self.standing(path) == Standing::Covered
+    }
+}
+
+fn standing(parts: &[Part], names: &[&str]) -> Standing {
+    match (parts, names) {
+        ([], _) => Standing::Covered,
+        ([Part::Any, ..], []) => Standing::Perhaps,
+        (_, []) => Standing::Above,
+        ([Part::Any, rest @ ..], [_, below @ ..]) => match standing(rest, names) {
+            Standing::Covered => Standing::Covered,
+            // `**` may also stand for this name and more.
+            _ => standing(parts, below),
+        },
+        ([part, rest @ ..], [name, below @ ..]) if part.is(name) => standing(rest, below),
+        _ => Standing::Apart,
     }
 }
 
@@ -72,7 +112,9 @@ impl Pattern {
 pub(crate) enum Touch {
     /// Only the path itself, as a folder that keeps what is in it.
     Itself,
-    /// The path and whatever is below it: replaced, put back or deleted.
+    /// The path, which is no folder afterwards.
+    Replaced,
+    /// The path and whatever is below it: put back or deleted.
     Whole,
 }
 
@@ -98,8 +140,12 @@ impl Protection {
         allow: &[Pattern],
         place: &Place,
     ) -> Option<Problem> {
-        let hit =
-            |pattern: &&Pattern| pattern.covers(path) || touch == Touch::Whole && pattern.may_lie_below(path);
+        let hit = |pattern: &&Pattern| match pattern.standing(path) {
+            Standing::Covered => true,
+            Standing::Above => touch != Touch::Itself,
+            Standing::Perhaps => touch == Touch::Whole,
+            Standing::Apart => false,
+        };
         if let Some(own) = self.own.iter().find(hit) {
             let message = format!("{path} is out of bounds: snapback keeps its undo in {}", own.text);
             return Some(Problem::at(place, message).hint("no `allow` can change that; choose another path"));
@@ -146,6 +192,12 @@ mod tests {
             assert!(!allowed(&[pattern], &[], "/etc/ssh/sshd_config.d/a.conf", Touch::Whole), "{pattern}");
             assert!(!allowed(&[pattern], &[], "/etc/ssh", Touch::Itself), "{pattern}");
         }
+        assert!(!allowed(&["/**/keys"], &[], "/srv/shop/keys/a", Touch::Itself));
+        assert!(!allowed(&["/srv/**/keys"], &[], "/srv/keys", Touch::Itself));
+        assert!(allowed(&["/srv/**/keys"], &[], "/srv/shop/a", Touch::Itself));
+        assert!(allowed(&["/**/keys"], &[], "/srv/shop/a", Touch::Replaced));
+        assert!(!allowed(&["/**/keys"], &[], "/srv/shop", Touch::Whole));
+        assert!(!allowed(&["/**"], &[], "/srv", Touch::Itself));
         assert!(allowed(&["/etc/ssh/**"], &[], "/etc/sshx", Touch::Whole));
         assert!(allowed(&["/etc/ssh/**"], &[], "/etc", Touch::Itself));
     }
@@ -156,6 +208,7 @@ mod tests {
         assert!(!allowed(&["/srv/*/keys"], &[], "/srv/shop", Touch::Whole));
         assert!(allowed(&["/etc/ssh/**"], &[], "/etc/shop", Touch::Whole));
         assert!(!allowed(&[], &[], "/var/lib", Touch::Whole));
+        assert!(!allowed(&[], &[], "/var/lib", Touch::Replaced));
         assert!(!allowed(&[], &[], "/etc/systemd/system", Touch::Whole));
     }
 

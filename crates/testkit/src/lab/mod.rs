@@ -10,8 +10,9 @@
 //! Everything is found again from the lab's name (cgroup, namespaces, mounts, folders), so a lab whose owner
 //! was killed is swept away by the next one that starts.
 //!
-//! Tests start with [`Lab::new`]. What the lab can't do: set a clock (all hosts share the machine's), and lose
-//! what was written but not synced (a power cut kills every process; the page cache is the machine's).
+//! Tests start with [`Lab::new`]. What the lab can't do: set a clock (all hosts share the machine's, and nothing
+//! in them has the right to set it), and lose what was written but not synced (a power cut kills every process;
+//! the page cache is the machine's).
 
 mod cgroup;
 mod condition;

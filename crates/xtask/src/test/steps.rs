@@ -93,6 +93,7 @@ fn counted(command: &mut Command, tally: &mut Tally) -> End {
         }
     }
     match child.wait() {
+        Ok(status) if status.success() && tally.passed == 0 => End::Failed("no test ran at all".to_owned()),
         Ok(status) if status.success() => End::Passed,
         Ok(_) if tally.failed > 0 => End::Failed(format!("{} tests failed", tally.failed)),
         Ok(status) => End::Failed(status.to_string()),
