@@ -7,6 +7,7 @@ mod inspect;
 mod job;
 mod target;
 mod tree;
+mod undo;
 
 /// The interpreters that targets have, as they are called.
 const SHELLS: [&str; 4] = ["dash", "busybox sh", "bash --posix", "mksh"];

@@ -194,9 +194,13 @@ impl<'a> Connection<'a> {
 
     /// Starts a command and returns the folder that its answer will be in.
     pub fn start(&self, sent: Sent, verb: &[&str], stdin: &[u8], nonce: &str) -> PathBuf {
+        self.start_line(&command_line(Become::None, nonce, sent, verb), stdin)
+    }
+
+    pub fn start_line(&self, line: &str, stdin: &[u8]) -> PathBuf {
         let job = self.target.path().join(format!("jobs/{}", next()));
         fs::create_dir(&job).unwrap();
-        fs::write(job.join("cmd"), command_line(Become::None, nonce, sent, verb)).unwrap();
+        fs::write(job.join("cmd"), line).unwrap();
         fs::write(job.join("in"), stdin).unwrap();
         let mut pipe = self.server.stdin.as_ref().unwrap();
         writeln!(pipe, "{}", job.display()).unwrap();
