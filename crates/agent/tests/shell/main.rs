@@ -5,8 +5,10 @@
 mod confirm;
 mod inspect;
 mod job;
+mod scripts;
 mod target;
 mod tree;
+mod twice;
 mod undo;
 
 /// The interpreters that targets have, as they are called.
