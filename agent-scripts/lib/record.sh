@@ -133,6 +133,8 @@ open_tx() {
 	case $1 in '' | */* | .*) return 1 ;; esac
 	ID=$1
 	TX=$STATE_DIR/tx/$ID
+	# What was begun is ended by the agent that began it.
+	[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

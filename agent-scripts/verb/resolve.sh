@@ -36,7 +36,6 @@ contact() {
 	fi
 	(
 		open_tx "$CURRENT" || exit 0
-		[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
 		resolve contact
 	)
 }

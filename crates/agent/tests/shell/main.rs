@@ -5,6 +5,8 @@
 mod confirm;
 mod inspect;
 mod job;
+mod killed;
+mod races;
 mod scripts;
 mod target;
 mod tree;

@@ -123,7 +123,8 @@ impl Target {
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
             let ours = line.contains(&state) || String::from_utf8_lossy(&environ).contains(&state);
-            if ours && !line.is_empty() {
+            let connection = line.starts_with(&SSHD.path().display().to_string());
+            if ours && !connection && !line.is_empty() {
                 found.push((pid, line));
             }
         }
