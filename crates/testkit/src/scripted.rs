@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use reply::{Act, End};
 use snapback_core::way::{Way, WayKind};
 use snapback_transport::{
-    ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Line, LineSender, Piece, RunError, Session,
+    ConnectError, ConnectErrorKind, Connector, Exit, Invocation, LineSender, Piece, RunError, Session,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
