@@ -1,6 +1,8 @@
 //! The engine against hosts that follow a script: what it makes of answers, silences and lost lines. No ssh, and a
 //! clock that jumps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails panics")]
+
 mod stage;
 
 use snapback_core::event::EventKind;
@@ -172,6 +174,7 @@ async fn an_agent_that_is_missing_is_sent_once() {
     stage.host(Reply::to(" payload inspect").out("@snapback:{nonce} need_agent"));
     stage.host(
         Reply::to(" install inspect")
+            .out("@snapback:{nonce} script n=0 wanted=1")
             .out("@snapback:{nonce} state_digest sum=abc")
             .out("@snapback:{nonce} end"),
     );
