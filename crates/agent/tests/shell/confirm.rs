@@ -43,8 +43,11 @@ fn a_confirmed_change_stays_and_leaves_a_small_record() {
         );
         t.settle();
         assert!(!t.state().join("current").exists());
-        let record: Vec<_> =
-            fs::read_dir(t.tx(&begun.tx, "")).unwrap().flatten().map(|e| e.file_name().into_string().unwrap()).collect();
+        let record: Vec<_> = fs::read_dir(t.tx(&begun.tx, ""))
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name().into_string().unwrap())
+            .collect();
         assert!(!record.iter().any(|n| ["reserve", "agent.sh", "lock"].contains(&n.as_str())), "{record:?}");
         assert!(!t.tx(&begun.tx, "job/c").exists());
         assert_eq!(fs::read_dir(t.state().join("inbox")).unwrap().count(), 0);
@@ -97,10 +100,7 @@ fn a_confirmation_needs_token_digest_and_readiness() {
         begun.digest = digest;
         assert!(t.connect().confirm(&begun).whole().is_confirmed());
         assert!(t.connect().confirm(&begun).whole().is_confirmed(), "twice is no harm");
-        assert_eq!(
-            t.verb(&["confirm", "01NOBODY", "x"]).whole().denied(),
-            Some("unknown_transaction")
-        );
+        assert_eq!(t.verb(&["confirm", "01NOBODY", "x"]).whole().denied(), Some("unknown_transaction"));
     });
 }
 

@@ -24,11 +24,16 @@ fn everywhere(test: impl Fn(&target::Target) + Sync) {
             .iter()
             .map(|shell| {
                 let work = move || test(&target::Target::new(shell));
-                (shell, std::thread::Builder::new().name((*shell).to_owned()).spawn_scoped(scope, work).unwrap())
+                (
+                    shell,
+                    std::thread::Builder::new().name((*shell).to_owned()).spawn_scoped(scope, work).unwrap(),
+                )
             })
             .collect();
-        let failed: Vec<_> =
-            running.into_iter().filter_map(|(shell, thread)| thread.join().is_err().then_some(*shell)).collect();
+        let failed: Vec<_> = running
+            .into_iter()
+            .filter_map(|(shell, thread)| thread.join().is_err().then_some(*shell))
+            .collect();
         assert!(failed.is_empty(), "failed under {}", failed.join(", "));
     });
 }

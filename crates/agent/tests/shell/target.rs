@@ -176,8 +176,7 @@ pub struct Connection<'a> {
     server: Child,
 }
 
-const SERVE: &str =
-    r#"while read -r j; do /bin/sh -c "$(cat "$j/cmd")" <"$j/in" >"$j/out" 2>"$j/err"; echo $? >"$j/rc"; done"#;
+const SERVE: &str = r#"while read -r j; do /bin/sh -c "$(cat "$j/cmd")" <"$j/in" >"$j/out" 2>"$j/err"; echo $? >"$j/rc"; done"#;
 
 impl<'a> Connection<'a> {
     fn open(target: &'a Target) -> Self {
@@ -245,7 +244,11 @@ impl<'a> Connection<'a> {
     }
 
     pub fn confirm(&self, begun: &Begun) -> Answers {
-        self.call(Sent::Plain, &["confirm", &begun.tx, &begun.digest], format!("{}\n", begun.token).as_bytes())
+        self.call(
+            Sent::Plain,
+            &["confirm", &begun.tx, &begun.digest],
+            format!("{}\n", begun.token).as_bytes(),
+        )
     }
 }
 
@@ -259,7 +262,11 @@ impl Drop for Connection<'_> {
 pub fn finish(job: &Path) {
     let start = Instant::now();
     while fs::read_to_string(job.join("rc")).unwrap_or_default().is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(40), "no answer: {:?}", fs::read_to_string(job.join("out")));
+        assert!(
+            start.elapsed() < Duration::from_secs(40),
+            "no answer: {:?}",
+            fs::read_to_string(job.join("out"))
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -301,11 +308,15 @@ impl Answers {
     }
 
     pub fn refused(&self) -> Option<&str> {
-        self.all.iter().find_map(|a| if let Answer::Refused { reason, .. } = a { Some(reason.as_str()) } else { None })
+        self.all
+            .iter()
+            .find_map(|a| if let Answer::Refused { reason, .. } = a { Some(reason.as_str()) } else { None })
     }
 
     pub fn denied(&self) -> Option<&str> {
-        self.all.iter().find_map(|a| if let Answer::Denied { reason, .. } = a { Some(reason.as_str()) } else { None })
+        self.all
+            .iter()
+            .find_map(|a| if let Answer::Denied { reason, .. } = a { Some(reason.as_str()) } else { None })
     }
 
     pub fn is_ready(&self) -> bool {

@@ -20,8 +20,11 @@ pub fn look(target: &Target, name: &str) -> BTreeMap<String, String> {
 /// Fails with the paths that aren't as they were.
 pub fn assert_same(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
     let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
-    let differ: Vec<_> =
-        names.into_iter().filter(|n| before.get(*n) != now.get(*n)).map(|n| (n, before.get(n), now.get(n))).collect();
+    let differ: Vec<_> = names
+        .into_iter()
+        .filter(|n| before.get(*n) != now.get(*n))
+        .map(|n| (n, before.get(n), now.get(n)))
+        .collect();
     assert!(differ.is_empty(), "not as before: {differ:#?}");
 }
 
@@ -48,7 +51,9 @@ fn walk(path: &Path, fractions: bool, seen: &mut BTreeMap<String, String>) {
 /// Extended attributes and ACLs, where the tools for them are.
 fn attributes(root: &str) -> String {
     let mut text = String::new();
-    for (tool, flags) in [("getfattr", ["-Rd", "-m", "user"].as_slice()), ("getfacl", ["-R", "-n", "-p"].as_slice())] {
+    for (tool, flags) in
+        [("getfattr", ["-Rd", "-m", "user"].as_slice()), ("getfacl", ["-R", "-n", "-p"].as_slice())]
+    {
         if let Ok(out) = Command::new(tool).args(flags).arg(root).output() {
             text.push_str(&String::from_utf8_lossy(&out.stdout));
         }
