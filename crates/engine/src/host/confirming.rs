@@ -24,6 +24,7 @@ impl HostTask {
     pub(super) async fn confirm(&mut self) {
         let until = self.deadline.unwrap_or_else(Instant::now);
         let mut attempt = 0;
+        let mut told = String::new();
         loop {
             attempt += 1;
             self.tell(EventKind::Confirming { attempt });
@@ -36,7 +37,11 @@ impl HostTask {
                 }
                 Tried::Again(reason) => {
                     self.verdict.unconfirmed(&reason);
-                    self.tell(EventKind::ConfirmFailed { reason });
+                    // The same reason every second is not news.
+                    if reason != told {
+                        told.clone_from(&reason);
+                        self.tell(EventKind::ConfirmFailed { reason });
+                    }
                 }
             }
             if Instant::now() >= until {
