@@ -42,8 +42,14 @@ pub(crate) async fn run(mut global: GlobalArgs, args: DemoArgs) -> Result<u8> {
 async fn play(global: &GlobalArgs, playground: &Playground, promises: &mut Promises) -> Result<()> {
     introduce(playground);
     first_act(global, playground, promises).await?;
+    if promises.are_broken() {
+        return Ok(());
+    }
     let before = Looks::of(playground)?;
     second_act(global, playground, promises).await?;
+    if promises.are_broken() {
+        return Ok(());
+    }
     proof(playground, &before, promises).await
 }
 
@@ -69,12 +75,17 @@ async fn first_act(global: &GlobalArgs, playground: &Playground, promises: &mut 
          which is reloaded. Another file adds only how these hosts are reached.\n",
     );
     let seen = perform(global, &playground.dir.join(ACT_ONE)).await?;
+    for host in &playground.hosts {
+        promises.ended(&host.name, HostResult::Confirmed, seen.result(&host.name));
+    }
+    if promises.are_broken() {
+        return Ok(());
+    }
     print(
         "\nEach host armed a guard before anything was changed. It kept the change because a new ssh connection,\n\
          opened after sshd was reloaded, came in and said so.",
     );
     for host in &playground.hosts {
-        promises.ended(&host.name, HostResult::Confirmed, seen.result(&host.name));
         let greeting = playground.log_in(host, &cat(&host.root().join("etc/motd"))).await?;
         let greeted = greeting.contains("is looked after by deploy");
         promises.holds(&format!("{} has its new /etc/motd", host.name), greeted);
@@ -98,6 +109,9 @@ async fn second_act(global: &GlobalArgs, playground: &Playground, promises: &mut
     for host in [app2, app3] {
         promises.ended(&host.name, HostResult::RolledBack, seen.result(&host.name));
         promises.holds(&format!("{} was locked", host.name), seen.was_locked_out(&host.name));
+    }
+    if promises.are_broken() {
+        return Ok(());
     }
     print(&format!(
         "\nNobody could tell app2 and app3 to undo it: there was no way in. Their guards did it, after 6 s without a\n\
@@ -141,7 +155,7 @@ fn curtain(dir: &Path, keep: bool, mut promises: Promises) -> ExitCode {
     } else {
         print("\nThe three sshd have ended, and their folder is gone.");
     }
-    if promises.broken().is_empty() {
+    if !promises.are_broken() {
         print("All of it went as promised.");
         return ExitCode::Good;
     }

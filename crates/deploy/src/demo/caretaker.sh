@@ -15,6 +15,7 @@ done
 left=50
 while [ "$left" -gt 0 ]; do
 	found=
+	# shellcheck disable=SC2013 # paths below /proc hold no blanks
 	for file in $(grep -lsF -e "SNAPBACK_STATE=$dir/" -e "VAR_ROOT=$dir/" /proc/[0-9]*/environ); do
 		pid=${file#/proc/}
 		kill -KILL "${pid%%/*}" 2>/dev/null && found=1

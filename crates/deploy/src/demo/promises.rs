@@ -32,6 +32,11 @@ impl Promises {
         }
     }
 
+    /// Returns whether anything differed so far.
+    pub(crate) fn are_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
     /// Returns what differed.
     pub(crate) fn broken(&self) -> &[String] {
         &self.broken
