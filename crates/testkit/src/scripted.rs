@@ -255,6 +255,7 @@ mod tests {
     use super::*;
     use snapback_core::host::HostName;
     use snapback_core::way::KnownHosts;
+    use snapback_transport::Line;
     use tokio::sync::mpsc;
     use tokio::time::Instant;
 
