@@ -102,9 +102,11 @@ fn owners_are_compared_by_number_and_an_unknown_one_is_refused() {
 
 #[test]
 fn texts_for_the_diff_come_back_exactly() {
-    let names = ["a: b", "-dash", "it's \"quoted\" $HOME `id`", "back\\slash", "blank ", "star*[x]?", "ümlaut"];
+    let names =
+        ["a: b", "-dash", "it's \"quoted\" $HOME `id`", "back\\slash", "blank ", "star*[x]?", "ümlaut"];
     everywhere(|t| {
-        let texts = ["", "no newline", "two\nlines\n", "\n", "a:b:c\n d \n", "\ttab\r\nend", "@snapback:x end\n"];
+        let texts =
+            ["", "no newline", "two\nlines\n", "\n", "a:b:c\n d \n", "\ttab\r\nend", "@snapback:x end\n"];
         let mut files = Files::new();
         for (name, text) in names.iter().zip(texts) {
             t.write(name, text);
@@ -211,7 +213,8 @@ fn what_a_login_script_prints_changes_nothing() {
         t.inspect(&Work::new());
         let line = command_line(Become::None, "n7", Sent::Plain, &["status"]);
         let connection = t.connect();
-        let job = connection.start_line(&format!("printf 'Welcome!\\n@snapback:fake end\\nno newline'; {line}"), b"");
+        let job = connection
+            .start_line(&format!("printf 'Welcome!\\n@snapback:fake end\\nno newline'; {line}"), b"");
         crate::target::finish(&job);
         let answers = Answers::read(&job, "n7");
         assert!(matches!(answers.whole().all[0], Answer::Inspect(_)), "{answers:#?}");

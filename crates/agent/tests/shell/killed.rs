@@ -123,7 +123,10 @@ fn a_runner_killed_while_it_applies_is_noticed_at_once() {
         let start = Instant::now();
         crate::target::finish(&job);
         assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
-        assert_eq!(begun.follow(t).whole().rolled_back().unwrap().0, "the runner ended before its work was done");
+        assert_eq!(
+            begun.follow(t).whole().rolled_back().unwrap().0,
+            "the runner ended before its work was done"
+        );
         assert_same(&before, &look(t, "app"));
         t.settle();
     });
@@ -239,7 +242,8 @@ fn a_boot_undoes_files_early_and_the_rest_late() {
         let log = t.dest("log");
         let mut step = script("true");
         step.rollback = Some(inline(&format!("echo rollback >> {log}")));
-        let work = Work::new().files(files(t).handler(&format!("echo handler >> {log}"))).script(step).window(60);
+        let work =
+            Work::new().files(files(t).handler(&format!("echo handler >> {log}"))).script(step).window(60);
         let before = look(t, "app");
         let begun = t.begin(&work);
         assert!(begun.answers.is_ready(), "{:#?}", begun.answers);
@@ -312,7 +316,8 @@ fn an_undo_that_is_killed_goes_on_after_the_boot() {
     everywhere(|t| {
         let log = t.dest("log");
         let mut slow = script("true");
-        slow.rollback = Some(inline(&format!("echo begun >> {log}; [ -e {0} ] || sleep 30", t.dest("second time"))));
+        slow.rollback =
+            Some(inline(&format!("echo begun >> {log}; [ -e {0} ] || sleep 30", t.dest("second time"))));
         slow.timeout = secs(60);
         let work = Work::new().files(files(t)).script(slow).window(60);
         let before = look(t, "app");
@@ -337,7 +342,8 @@ fn an_undo_that_is_killed_alone_is_taken_over() {
     everywhere(|t| {
         let log = t.dest("log");
         let mut slow = script("true");
-        slow.rollback = Some(inline(&format!("echo begun >> {log}; [ -e {0} ] || sleep 30", t.dest("second time"))));
+        slow.rollback =
+            Some(inline(&format!("echo begun >> {log}; [ -e {0} ] || sleep 30", t.dest("second time"))));
         slow.timeout = secs(60);
         let begun = t.begin(&Work::new().files(files(t)).script(slow).window(60));
         let connection = t.connect();

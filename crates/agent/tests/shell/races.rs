@@ -52,8 +52,10 @@ fn of_a_confirmation_and_a_rollback_exactly_one_wins() {
                 .unwrap()
         };
         let both = [start("confirm", "rollback"), start("rollback", "confirm")];
-        let said: Vec<_> =
-            both.into_iter().map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap()).collect();
+        let said: Vec<_> = both
+            .into_iter()
+            .map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap())
+            .collect();
         let won = |who: usize, n: usize| said[who].contains(&format!("won {n}\n"));
         let saw = |who: usize, n: usize, what: &str| said[who].contains(&format!("saw {n} {what}\n"));
         let mut wins = [0, 0];

@@ -13,7 +13,8 @@ const NASTY: &str = "two\nlines, 'single' \"double\" $HOME `id` \\n \\\\ tail \\
 fn values_arrive_as_they_were_written() {
     everywhere(|t| {
         let show = |name: &str| format!("printf %s \"${name}\" > {}", t.dest(name));
-        let lines = ["VAR_nasty", "VAR_last_newline", "FACT_DEV", "DEPLOY_HOST", "DEPLOY_ADDRESS", "DEPLOY_RUN"];
+        let lines =
+            ["VAR_nasty", "VAR_last_newline", "FACT_DEV", "DEPLOY_HOST", "DEPLOY_ADDRESS", "DEPLOY_RUN"];
         let mut s = script(&format!("{}\npwd > {}", lines.map(show).join("\n"), t.dest("pwd")));
         s.facts = Some(inline("echo 'dev=a b=c \"q\"'"));
         let work = Work::new().var("nasty", NASTY).var("last_newline", "x\n\n").script(s);
@@ -151,7 +152,9 @@ fn an_undo_that_restores_nothing_restarts_nothing() {
     everywhere(|t| {
         // apply itself fails before it has put anything in place: the parent is a file.
         t.write("parent", "a file");
-        let files = Files::new().file(t.dest("parent/a"), "x", 0o644).handler(&format!("echo h >> {}", t.dest("log")));
+        let files = Files::new()
+            .file(t.dest("parent/a"), "x", 0o644)
+            .handler(&format!("echo h >> {}", t.dest("log")));
         let begun = t.begin(&Work::new().files(files));
         assert!(begun.answers.whole().rolled_back().is_some(), "{:#?}", begun.answers);
         assert_eq!(t.read("log"), None);
@@ -168,7 +171,8 @@ fn a_rollback_that_fails_stays_open_until_it_is_mended() {
         let mut good = script("true");
         good.rollback = Some(inline(&format!("echo good >> {log}")));
         let mut bad = script("true");
-        bad.rollback = Some(inline(&format!("echo bad >> {log}; echo it is stuck; test -e {}", t.dest("mended"))));
+        bad.rollback =
+            Some(inline(&format!("echo bad >> {log}; echo it is stuck; test -e {}", t.dest("mended"))));
         let work = Work::new().files(Files::new().file(t.dest("a"), "new", 0o644)).script(good).script(bad);
         let begun = t.begin(&work);
         assert!(begun.answers.is_ready());
@@ -184,7 +188,13 @@ fn a_rollback_that_fails_stays_open_until_it_is_mended() {
 
         let second = t.begin(&work);
         assert_eq!(second.answers.whole().refused(), Some("locked"));
-        assert!(second.answers.all.iter().any(|a| matches!(a, Answer::Pending(p) if p.state == "rollback_failed")));
+        assert!(
+            second
+                .answers
+                .all
+                .iter()
+                .any(|a| matches!(a, Answer::Pending(p) if p.state == "rollback_failed"))
+        );
         assert!(begun.follow(t).whole().rollback_failed(), "whoever asks hears it again");
         assert_eq!(t.connect().confirm(&begun).whole().denied(), Some("too_late"));
 

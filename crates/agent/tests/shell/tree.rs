@@ -20,8 +20,11 @@ pub fn look(target: &Target, name: &str) -> BTreeMap<String, String> {
 /// Fails with the paths that aren't as they were.
 pub fn assert_same(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
     let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
-    let differ: Vec<_> =
-        names.into_iter().filter(|n| before.get(*n) != now.get(*n)).map(|n| (n, before.get(n), now.get(n))).collect();
+    let differ: Vec<_> = names
+        .into_iter()
+        .filter(|n| before.get(*n) != now.get(*n))
+        .map(|n| (n, before.get(n), now.get(n)))
+        .collect();
     assert!(differ.is_empty(), "not as before: {differ:#?}");
 }
 

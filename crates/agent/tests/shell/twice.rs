@@ -7,7 +7,9 @@ use crate::tree::{assert_same, look};
 use snapback_agent::answer::Answer;
 
 fn work(t: &Target) -> Work {
-    Work::new().files(Files::new().file(t.dest("app/a"), "new", 0o644).handler(&format!("echo h >> {}", t.dest("log"))))
+    Work::new().files(
+        Files::new().file(t.dest("app/a"), "new", 0o644).handler(&format!("echo h >> {}", t.dest("log"))),
+    )
 }
 
 #[test]
@@ -37,10 +39,14 @@ fn the_second_comer_is_told_who_is_there_and_disturbs_nothing() {
         let other = Work::new().files(Files::new().file(t.dest("app/b"), "b", 0o644));
         let second = t.begin(&other);
         assert_eq!(second.answers.whole().refused(), Some("locked"));
-        let pending = second.answers.all.iter().find_map(|a| if let Answer::Pending(p) = a { Some(p) } else { None });
+        let pending =
+            second.answers.all.iter().find_map(|a| if let Answer::Pending(p) = a { Some(p) } else { None });
         let pending = pending.unwrap();
         assert_eq!((pending.tx.as_str(), pending.state.as_str()), (first.tx.as_str(), "ready"));
-        assert_eq!((pending.owner.as_str(), pending.comment.as_str()), ("somebody@controller", "a change with  two blanks"));
+        assert_eq!(
+            (pending.owner.as_str(), pending.comment.as_str()),
+            ("somebody@controller", "a change with  two blanks")
+        );
         assert!(pending.age < 20 && pending.left.is_some_and(|l| l > 5 && l <= 20), "{pending:?}");
         assert!(!t.tx(&second.tx, "").exists(), "the second leaves no record");
         assert_eq!(t.verb(&["forget"]).whole().refused(), Some("locked"));
@@ -90,7 +96,8 @@ fn what_somebody_else_wrote_after_apply_is_kept_aside() {
         assert_eq!(t.read("app/a").unwrap(), "old");
         let kept = t.tx(&begun.tx, "theirs").join(t.dest("app/a").trim_start_matches('/'));
         assert_eq!(std::fs::read_to_string(kept).unwrap(), "theirs");
-        let warned = end.journal().iter().any(|e| matches!(e, snapback_agent::journal::Entry::Warning { .. }));
+        let warned =
+            end.journal().iter().any(|e| matches!(e, snapback_agent::journal::Entry::Warning { .. }));
         assert!(warned, "{end:#?}");
     });
 }
@@ -160,10 +167,13 @@ fn doctor_finds_no_fault_and_forget_leaves_no_trace() {
     everywhere(|t| {
         t.inspect(&Work::new());
         let found = t.verb(&["doctor"]);
-        let bad: Vec<_> = found.whole().all.iter().filter(|a| matches!(a, Answer::Doctor { ok: false, .. })).collect();
+        let bad: Vec<_> =
+            found.whole().all.iter().filter(|a| matches!(a, Answer::Doctor { ok: false, .. })).collect();
         // Without systemd there is no boot hook, and that is all.
         assert!(matches!(bad.as_slice(), [Answer::Doctor { item, .. }] if item == "hook"), "{found:#?}");
-        assert!(found.all.iter().any(|a| matches!(a, Answer::Doctor { item, ok: true, .. } if item == "state")));
+        assert!(
+            found.all.iter().any(|a| matches!(a, Answer::Doctor { item, ok: true, .. } if item == "state"))
+        );
         assert!(t.verb(&["forget"]).whole().all.contains(&Answer::Forgotten));
         assert!(!t.state().exists());
     });

@@ -10,7 +10,9 @@ use std::process::Command;
 
 /// A tree with everything that an undo may lose.
 fn grow(t: &Target) {
-    for name in ["app/plain", "app/two names", "app/attributes", "app/purged/a/b", "app/purged/c", "app/-dash"] {
+    for name in
+        ["app/plain", "app/two names", "app/attributes", "app/purged/a/b", "app/purged/c", "app/-dash"]
+    {
         t.write(name, format!("old {name}\n"));
     }
     fs::hard_link(t.dest("app/two names"), t.dest("app/second name")).unwrap();
@@ -21,7 +23,8 @@ fn grow(t: &Target) {
     fs::set_permissions(t.dest("app/sgid"), fs::Permissions::from_mode(0o2750)).unwrap();
     // Not root, or no such tool or file system: then there is less to lose.
     let _ = chown(t.dest("app/attributes"), Some(1234), Some(4321));
-    for (tool, flags) in [("setfattr", ["-n", "user.note", "-v", "kept"].as_slice()), ("setfacl", &["-m", "u:1234:rw"])]
+    for (tool, flags) in
+        [("setfattr", ["-n", "user.note", "-v", "kept"].as_slice()), ("setfacl", &["-m", "u:1234:rw"])]
     {
         let _ = Command::new(tool).args(flags).arg(t.dest("app/attributes")).output();
     }
@@ -80,7 +83,11 @@ fn a_person_undoes() {
         // Blanks don't travel in a command line.
         assert_eq!(end.whole().rolled_back(), Some(("the_canary_sang", 0)));
         assert_same(&before, &look(t, ""));
-        assert_eq!(t.verb(&["rollback", &begun.tx]).whole().rolled_back(), Some(("the_canary_sang", 0)), "twice");
+        assert_eq!(
+            t.verb(&["rollback", &begun.tx]).whole().rolled_back(),
+            Some(("the_canary_sang", 0)),
+            "twice"
+        );
         assert_eq!(t.connect().confirm(&begun).whole().denied(), Some("too_late"));
         t.settle();
     });
@@ -127,7 +134,8 @@ fn validation_that_fails_undoes_before_anything_is_reloaded() {
     everywhere(|t| {
         grow(t);
         let log = t.dest("log");
-        let files = files(t).validate("echo syntax error in line 3 >&2; false").handler(&format!("echo x >> {log}"));
+        let files =
+            files(t).validate("echo syntax error in line 3 >&2; false").handler(&format!("echo x >> {log}"));
         let before = look(t, "app");
         let begun = t.begin(&Work::new().files(files));
         let end = begun.answers.whole();
