@@ -1,7 +1,11 @@
 //! Tests on real hosts: namespaces with a root of their own, real sshd, real systemd. They need root.
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
 
+mod e2e_daemon;
+mod e2e_fresh;
 mod e2e_happy;
+mod e2e_lockout;
+mod e2e_power;
 mod e2e_stage;
 mod network;
 mod power;

@@ -126,10 +126,14 @@ fn asked(way: &Way, connection: u64) -> Asked {
     }
 }
 
-/// Takes the reply to a command; there must be one.
+/// Takes the reply to a command; there must be one. In its lines `{nonce}` is the command's random word: the first
+/// one of sixteen hexadecimal digits.
 fn reply_to(world: &World, asked: Asked) -> Reply {
     let what = format!("{} was asked {:?}, and its script has no reply to that", asked.host, asked.command);
-    world.ask(asked).unwrap_or_else(|| panic!("{what}"))
+    let command = asked.command.clone().unwrap_or_default();
+    let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
+    world.ask(asked).unwrap_or_else(|| panic!("{what}")).with_nonce(nonce)
 }
 
 async fn read_all(pieces: &[Piece]) -> Result<Vec<u8>, RunError> {
@@ -251,6 +255,7 @@ mod tests {
     use super::*;
     use snapback_core::host::HostName;
     use snapback_core::way::KnownHosts;
+    use snapback_transport::Line;
     use tokio::sync::mpsc;
     use tokio::time::Instant;
 

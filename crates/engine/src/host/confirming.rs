@@ -6,7 +6,8 @@ use crate::talk::{Ending, Talk};
 use snapback_agent::answer::Answer;
 use snapback_core::event::EventKind;
 use snapback_core::lifecycle::Input;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What one try at confirming came to.
 enum Tried {

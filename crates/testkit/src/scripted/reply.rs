@@ -114,6 +114,15 @@ impl Reply {
         Self { again: true, ..self }
     }
 
+    pub(crate) fn with_nonce(mut self, nonce: &str) -> Self {
+        for act in &mut self.acts {
+            if let Act::Say(Line::Out(line)) = act {
+                *line = String::from_utf8_lossy(line).replace("{nonce}", nonce).into_bytes();
+            }
+        }
+        self
+    }
+
     fn act(mut self, act: Act) -> Self {
         self.acts.push(act);
         self
