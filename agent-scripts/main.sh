@@ -43,8 +43,9 @@ recall_tools() {
 }
 
 probe_anew() {
+	# With the slash: the link itself belongs to root, whoever asks.
 	# shellcheck disable=SC2046 # numbers, split on purpose
-	set -- $(stat -c '%u %d %.9Y' /proc/self "$STATE_DIR" 2>/dev/null)
+	set -- $(stat -c '%u %d %.9Y' /proc/self/ "$STATE_DIR" 2>/dev/null)
 	[ $# -eq 6 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
 	UID_NOW=$1
 	STATE_DEVICE=$5

@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # The record on disk: times, marks that survive a power cut, and the state they add up to.
 
-# Sets NOW to centiseconds since boot, suspend included. The wall clock is for people.
+# Sets NOW to centiseconds since boot, suspend included. The wall clock is for people. mksh counts in 32 bits, which
+# is 248 days: so times are only ever compared by their difference.
 read_now() {
 	read -r rn_up _ </proc/uptime
 	NOW=$((${rn_up%.*} * 100 + 1${rn_up#*.} - 100))
@@ -78,7 +79,7 @@ read_deadline() {
 		DEADLINE=$((MARK + SPEC_window * 100))
 	fi
 	rd_cap=$((rd_armed + SPEC_hard_cap * 100))
-	[ "$DEADLINE" -le "$rd_cap" ] || DEADLINE=$rd_cap
+	[ $((DEADLINE - rd_cap)) -le 0 ] || DEADLINE=$rd_cap
 }
 
 # Sets STATE to the transaction's word. Derived from what is on disk, never stored beside it.
@@ -133,6 +134,8 @@ open_tx() {
 	ID=$1
 	TX=$STATE_DIR/tx/$ID
 	JOB=$TX/job
+	# What was begun is ended by the agent that began it.
+	[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

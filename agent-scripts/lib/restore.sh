@@ -25,7 +25,7 @@ restore_snapshot() {
 	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/broken"
 	! [ -s "$rs_dir/broken" ] || return 1
 	# A link kept for this moment would leave the file with two names.
-	[ "$2" != all ] || rm -rf "$rs_dir/link"
+	[ "$rs_before" != "$rs_dir/before" ] || rm -rf "$rs_dir/link"
 }
 
 # All paths the snapshot speaks for now: those of then, and what has come since below watched trees. Sets rs_before to

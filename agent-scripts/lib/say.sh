@@ -16,7 +16,7 @@ tell() {
 
 # Text from anywhere as one bounded line: the reader's lines must not be breakable from here.
 one_line() {
-	put "$1" | tr '\n\r' '  ' | cut -c 1-400
+	printf %s "$1" | tr '\n\r' '  ' | cut -c 1-400
 }
 
 # The last line that is not blank of a file, bounded.

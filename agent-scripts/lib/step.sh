@@ -31,7 +31,7 @@ export_environment() {
 	export DEPLOY_HOST="$SPEC_host" DEPLOY_ADDRESS="$SPEC_address" DEPLOY_RUN="$SPEC_run"
 	export SNAPBACK_TX="$ID"
 	# Ours, not the user's: a command that calls a shell gets the host's own.
-	unset SNAPBACK_SH SNAPBACK_STATE
+	unset SNAPBACK_SH SNAPBACK_STATE SNAPBACK_GUARD
 	while IFS=' ' read -r ee_name ee_value; do
 		decode "$ee_value"
 		export "VAR_$ee_name=$DECODED"
@@ -88,17 +88,21 @@ await_step() {
 	return "$as_code"
 }
 
-# The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to.
+# The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to, and
+# by itself when whoever waits for the step is gone: then somebody else takes over and ends the step.
 watch_step() {
 	ws_before=$!
 	# The trap may run before the next command does, so it goes by $!, which is set as soon as the sleep is there.
 	trap '[ "$!" = "$ws_before" ] || kill -KILL "$!" 2>/dev/null; exit 0' TERM
 	read_stat "$1" || exit 0
-	ws_tick=$STAT_TICK
-	sleep "$2" &
-	wait "$!"
-	# Another process may have got the number by now.
-	{ read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ]; } || exit 0
+	ws_tick=$STAT_TICK ws_left=$2
+	while [ "$ws_left" -gt 0 ]; do
+		sleep 1 &
+		wait "$!"
+		ws_left=$((ws_left - 1))
+		# Another process may have got the number by now.
+		read_stat "$$" && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] || exit 0
+	done
 	trap '' TERM
 	true >"$3"
 	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null

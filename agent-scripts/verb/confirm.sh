@@ -51,7 +51,7 @@ confirm_fresh() {
 		return 1
 	fi
 	IFS= read -r cf_arming <"$TX/arming_connection"
-	if [ "$CONNECTION" = "$cf_arming" ] || [ "${CONNECTION#*:}" -le "$cf_ready" ]; then
+	if [ "$CONNECTION" = "$cf_arming" ] || [ $((${CONNECTION#*:} - cf_ready)) -le 0 ]; then
 		deny stale_connection "this connection was opened before the host was ready, so it proves nothing"
 		return 1
 	fi
@@ -59,7 +59,7 @@ confirm_fresh() {
 
 confirm_decide() {
 	read_now
-	if ! read_deadline || [ "$NOW" -ge "$DEADLINE" ]; then
+	if ! read_deadline || [ $((NOW - DEADLINE)) -ge 0 ]; then
 		decide_rollback "the confirmation came after the deadline"
 		wake "$TX/supervisor"
 		deny too_late "the deadline has passed; the host is being rolled back"

@@ -28,17 +28,17 @@ tell_host() {
 	is_volatile "$STATE_DIR" && th_volatile=1 || th_volatile=0
 	read_free "$STATE_DIR"
 	th_shell=$(readlink "/proc/$$/exe" 2>/dev/null)
-	tell "hello version=1 uid=$UID_NOW backend=$BACKEND hook=$HOOK volatile=$th_volatile free=$FREE_BYTES shell=${th_shell##*/} -- $STATE_DIR"
+	tell "hello version=1 uid=$UID_NOW backend=$BACKEND hook=$HOOK volatile=$th_volatile free_kib=$FREE_KIB shell=${th_shell##*/} -- $STATE_DIR"
 	read_connection || tell "limit kind=no_connection -- no sshd or dropbear was found above this session: a confirmation could not be proved fresh"
 }
 
-# Sets FREE_BYTES of the file system that a path lies on.
+# Sets FREE_KIB of the file system that a path lies on.
 read_free() {
-	FREE_BYTES=0
+	FREE_KIB=0
 	# The heading has seven words; the fourth number behind it is what is free.
 	# shellcheck disable=SC2046 # words, split on purpose
 	set -- $(df -Pk "$1" 2>/dev/null)
-	[ $# -ge 11 ] && FREE_BYTES=$((${11} * 1024))
+	[ $# -lt 11 ] || FREE_KIB=${11}
 }
 
 tell_texts() {

@@ -36,7 +36,6 @@ contact() {
 	fi
 	(
 		open_tx "$CURRENT" || exit 0
-		[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
 		resolve contact
 	)
 }
@@ -81,7 +80,7 @@ backup_once() {
 	read_now
 	read_decision
 	if [ -z "$DECISION" ]; then
-		if read_deadline && [ "$NOW" -gt $((DEADLINE + 1000)) ] && is_alive "$TX/supervisor"; then
+		if read_deadline && [ $((NOW - DEADLINE)) -gt 1000 ] && is_alive "$TX/supervisor"; then
 			note expired $((NOW - DEADLINE))
 			decide_rollback "the supervisor was stuck past the deadline"
 			kill_supervisor
@@ -103,7 +102,7 @@ unstick_carrier() {
 		read_change "$uc_n" && uc_limit=$((uc_limit + 2 * CHANGE_TIMEOUT * 100))
 		uc_n=$((uc_n + 1))
 	done
-	[ "$NOW" -gt $((uc_since + uc_limit)) ] || return 0
+	[ $((NOW - uc_since)) -gt "$uc_limit" ] || return 0
 	kill_carrier
 }
 

@@ -46,7 +46,7 @@ supervise_once() {
 		decide_rollback "the record of the arming is not of this boot"
 		return 2
 	fi
-	if [ "$NOW" -ge "$DEADLINE" ]; then
+	if [ $((NOW - DEADLINE)) -ge 0 ]; then
 		note expired $((NOW - DEADLINE))
 		if read_mark applied; then
 			decide_rollback "not confirmed within $SPEC_window s after apply"

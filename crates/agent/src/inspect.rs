@@ -132,7 +132,7 @@ fn guard_facts(f: &Fields<'_>, limits: &[String]) -> GuardFacts {
         boot_hook: f.word_of("hook"),
         state_dir: visible(f.text),
         volatile_state: f.get("volatile") == Some("1"),
-        free_bytes: f.number("free"),
+        free_bytes: f.number::<u64>("free_kib").saturating_mul(1024),
         shell: visible(&f.word_of("shell")),
         uid: f.number("uid"),
         limits: limits.to_vec(),

@@ -21,6 +21,8 @@ pub(crate) fn agreed(question: &str, hosts: usize) -> io::Result<bool> {
     let wanted = if hosts > COUNT_IS_TYPED { hosts.to_string() } else { "y".to_owned() };
     let how = if hosts > COUNT_IS_TYPED { format!("type {wanted} to go on") } else { "y/N".to_owned() };
     let mut err = io::stderr();
+    // Keys hit while the plan was being made answer nothing.
+    rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush).ok();
     write!(err, "{question} [{how}] ")?;
     err.flush()?;
     let mut line = String::new();

@@ -4,6 +4,7 @@ use crate::args::{GlobalArgs, Output};
 use snapback_engine::EventReceiver;
 use snapback_render::{FanOut, Json, Lines, Progress, Screen, Summary, Verbosity};
 use std::io::{self, IsTerminal, Write};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Whether standard error may be coloured: a terminal, and nobody asked otherwise (no-color.org).
@@ -26,8 +27,29 @@ pub(crate) fn print(text: &str) {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }
 
-/// Starts the subscribers; the task ends when the run's last event was told.
-pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> JoinHandle<()> {
+/// Those who show a run.
+pub(crate) struct Faces {
+    task: JoinHandle<()>,
+    ways: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Faces {
+    /// Has them show what they heard so far and then make way for something that is about to be written.
+    pub(crate) async fn make_way(&self) {
+        let (made, way) = oneshot::channel();
+        if self.ways.send(made).await.is_ok() {
+            way.await.ok();
+        }
+    }
+
+    /// Waits until the run's last event was shown.
+    pub(crate) async fn finish(self) {
+        self.task.await.ok();
+    }
+}
+
+/// Starts the subscribers.
+pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
     let mut faces = FanOut::new(Box::new(io::stderr()));
     let verbosity = Verbosity::from_count(global.verbose);
     if global.output == Output::Json {
@@ -40,10 +62,22 @@ pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> JoinHand
     if global.output == Output::Human {
         faces.add("summary", Box::new(Summary::new(Box::new(io::stderr()), colour())));
     }
-    tokio::spawn(async move {
-        while let Some(event) = events.next().await {
-            faces.tell(&event);
+    let (ways, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => match event {
+                    Some(event) => faces.tell(&event),
+                    None => break,
+                },
+                Some(made) = asked.recv() => {
+                    faces.make_way();
+                    made.send(()).ok();
+                }
+            }
         }
         faces.finish();
-    })
+    });
+    Faces { task, ways }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod command;
+mod demo;
 mod exit;
 mod faces;
 mod interrupt;

@@ -13,8 +13,8 @@ pub fn starter(hosts: &[HostName]) -> String {
     STARTER.replace("@HOSTS@\n", &tables)
 }
 
-const STARTER: &str = r#"# Try it:   deploy plan     what would change, nothing is touched
-#           deploy          plan, ask, change; undone by each host itself unless it can be reached again
+const STARTER: &str = r#"# Try it:   deploy plan         what would change; nothing is touched
+#           deploy fleet.toml   plan, ask, change; each host undoes it itself unless it can be reached again
 # Every key: docs/fleet-toml.md
 
 # The hosts, as you type them after `ssh`. Your own ssh configuration is used.

@@ -59,6 +59,7 @@ impl Subscriber for Progress {
     fn on_event(&mut self, event: &Event) -> io::Result<()> {
         let mut stage = enter(&self.stage);
         stage.board.hear(event);
+        stage.come_back();
         stage.heard = Some((event.at_ms, (stage.clock)()));
         let told = is_told_above(&event.kind) && level(&event.kind) <= self.verbosity;
         if told || self.verbosity == Verbosity::Everything {
@@ -67,6 +68,10 @@ impl Subscriber for Progress {
         }
         stage.draw();
         Ok(())
+    }
+
+    fn make_way(&mut self) -> io::Result<()> {
+        enter(&self.stage).leave()
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -95,6 +100,8 @@ struct Stage {
     multi: MultiProgress,
     total: ProgressBar,
     rows: Vec<ProgressBar>,
+    /// Nothing is drawn while somebody else writes.
+    away: bool,
     screen_rows: Box<dyn Fn() -> usize + Send>,
     clock: Box<dyn Fn() -> Duration + Send>,
     /// When the latest event was, by its own clock and by the screen's.
@@ -104,7 +111,7 @@ struct Stage {
 impl Stage {
     fn new(screen: Screen) -> Self {
         let multi = MultiProgress::with_draw_target(screen.target);
-        let total = multi.add(ProgressBar::new(0).with_style(style("{bar:20} {pos}/{len}  {wide_msg}")));
+        let total = multi.add(total_bar());
         let palette = Palette::new(screen.colour);
         let board = Board::default();
         Self {
@@ -113,6 +120,7 @@ impl Stage {
             multi,
             total,
             rows: Vec::new(),
+            away: false,
             screen_rows: screen.rows,
             clock: screen.clock,
             heard: None,
@@ -138,6 +146,9 @@ impl Stage {
     }
 
     fn draw(&mut self) {
+        if self.away {
+            return;
+        }
         let now_ms = self.now_ms();
         // One line for the total bar, and some for what scrolls above.
         let room = (self.screen_rows)().saturating_sub(4).max(2);
@@ -167,11 +178,28 @@ impl Stage {
         }
     }
 
+    fn leave(&mut self) -> io::Result<()> {
+        self.away = true;
+        self.clear()?;
+        self.multi.remove(&self.total);
+        Ok(())
+    }
+
+    fn come_back(&mut self) {
+        if std::mem::take(&mut self.away) {
+            self.total = self.multi.add(total_bar());
+        }
+    }
+
     fn clear(&mut self) -> io::Result<()> {
         self.fit(0);
         self.total.finish_and_clear();
         self.multi.clear()
     }
+}
+
+fn total_bar() -> ProgressBar {
+    ProgressBar::new(0).with_style(style("{bar:20} {pos}/{len}  {wide_msg}"))
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -12,6 +12,14 @@ pub trait Subscriber: Send {
     /// When what it writes to is gone or full. It then hears nothing more.
     fn on_event(&mut self, event: &Event) -> io::Result<()>;
 
+    /// Makes way for something else that is about to be written; the next event brings it back.
+    ///
+    /// # Errors
+    /// As [`Subscriber::on_event`].
+    fn make_way(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Hears that no event follows.
     ///
     /// # Errors
@@ -50,6 +58,11 @@ impl FanOut {
     /// Tells everybody that no event follows.
     pub fn finish(&mut self) {
         self.each(|subscriber| subscriber.finish());
+    }
+
+    /// Has everybody make way for something that is written beside them.
+    pub fn make_way(&mut self) {
+        self.each(|subscriber| subscriber.make_way());
     }
 
     fn each(&mut self, mut hear: impl FnMut(&mut dyn Subscriber) -> io::Result<()>) {

@@ -40,7 +40,7 @@ pub(crate) fn level(kind: &EventKind) -> Verbosity {
         | EventKind::Uploading { .. }
         | EventKind::ChangeStarted { .. }
         | EventKind::Ready { .. }
-        | EventKind::Confirming { attempt: 0 | 1 }
+        | EventKind::Confirming { .. }
         | EventKind::UndoItem { ok: true, .. } => Verbosity::Everything,
         _ => Verbosity::Normal,
     }

@@ -3,140 +3,21 @@
 //! Each host has a list of [`Reply`]s. A command takes the first that fits it; waiting is done with tokio's
 //! clock, so a paused one works. A command that nothing fits is a panic that names it.
 
+mod reply;
+
+pub use reply::Reply;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use reply::{Act, End};
 use snapback_core::way::{Way, WayKind};
 use snapback_transport::{
-    ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Line, LineSender, Piece, RunError, Session,
+    ConnectError, ConnectErrorKind, Connector, Exit, Invocation, LineSender, Piece, RunError, Session,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// What a host does when it is asked something.
-#[derive(Clone, Debug)]
-pub struct Reply {
-    fits: Fits,
-    only_by: Option<WayKind>,
-    acts: Vec<Act>,
-    end: End,
-    again: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Fits {
-    /// Opening a session.
-    Opening,
-    /// A command that holds this text.
-    Command(String),
-}
-
-#[derive(Clone, Debug)]
-enum Act {
-    Wait(Duration),
-    Say(Line),
-}
-
-#[derive(Clone, Debug)]
-enum End {
-    Exit(Option<i32>),
-    Lost,
-    NotConnected(ConnectErrorKind),
-    Never,
-}
-
-impl Reply {
-    /// Returns a reply to the first command that holds this text: exit 0, no output.
-    #[must_use]
-    pub fn to(text: &str) -> Self {
-        Self::new(Fits::Command(text.to_owned()))
-    }
-
-    /// Returns a reply to the opening of a session. Without any, sessions open at once.
-    #[must_use]
-    pub fn to_opening() -> Self {
-        Self::new(Fits::Opening)
-    }
-
-    fn new(fits: Fits) -> Self {
-        Self { fits, only_by: None, acts: Vec::new(), end: End::Exit(Some(0)), again: false }
-    }
-
-    /// Prints a line.
-    #[must_use]
-    pub fn out(self, line: &str) -> Self {
-        self.act(Act::Say(Line::Out(line.into())))
-    }
-
-    /// Prints a line on standard error.
-    #[must_use]
-    pub fn err(self, line: &str) -> Self {
-        self.act(Act::Say(Line::Err(line.into())))
-    }
-
-    /// Waits before what comes next.
-    #[must_use]
-    pub fn wait(self, time: Duration) -> Self {
-        self.act(Act::Wait(time))
-    }
-
-    /// Ends with this status.
-    #[must_use]
-    pub fn exit(self, code: i32) -> Self {
-        Self { end: End::Exit(Some(code)), ..self }
-    }
-
-    /// Ends without a status.
-    #[must_use]
-    pub fn no_status(self) -> Self {
-        Self { end: End::Exit(None), ..self }
-    }
-
-    /// Ends with the connection lost.
-    #[must_use]
-    pub fn lost(self) -> Self {
-        Self { end: End::Lost, ..self }
-    }
-
-    /// Never ends.
-    #[must_use]
-    pub fn hangs(self) -> Self {
-        Self { end: End::Never, ..self }
-    }
-
-    /// Isn't connected to at all: for openings and for commands on fresh connections.
-    #[must_use]
-    pub fn not_connected(self, kind: ConnectErrorKind) -> Self {
-        Self { end: End::NotConnected(kind), ..self }
-    }
-
-    /// Counts only for this way in.
-    #[must_use]
-    pub fn by(self, way: WayKind) -> Self {
-        Self { only_by: Some(way), ..self }
-    }
-
-    /// Is given as often as it is asked for.
-    #[must_use]
-    pub fn always(self) -> Self {
-        Self { again: true, ..self }
-    }
-
-    fn act(mut self, act: Act) -> Self {
-        self.acts.push(act);
-        self
-    }
-
-    fn answers(&self, asked: &Asked) -> bool {
-        let fits = match (&self.fits, &asked.command) {
-            (Fits::Opening, None) => true,
-            (Fits::Command(text), Some(command)) => command.contains(text),
-            _ => false,
-        };
-        fits && self.only_by.is_none_or(|way| way == asked.way)
-    }
-}
 
 /// What a host was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,10 +126,14 @@ fn asked(way: &Way, connection: u64) -> Asked {
     }
 }
 
-/// Takes the reply to a command; there must be one.
+/// Takes the reply to a command; there must be one. In its lines `{nonce}` is the command's random word: the first
+/// one of sixteen hexadecimal digits.
 fn reply_to(world: &World, asked: Asked) -> Reply {
     let what = format!("{} was asked {:?}, and its script has no reply to that", asked.host, asked.command);
-    world.ask(asked).unwrap_or_else(|| panic!("{what}"))
+    let command = asked.command.clone().unwrap_or_default();
+    let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
+    world.ask(asked).unwrap_or_else(|| panic!("{what}")).with_nonce(nonce)
 }
 
 async fn read_all(pieces: &[Piece]) -> Result<Vec<u8>, RunError> {
@@ -370,6 +255,7 @@ mod tests {
     use super::*;
     use snapback_core::host::HostName;
     use snapback_core::way::KnownHosts;
+    use snapback_transport::Line;
     use tokio::sync::mpsc;
     use tokio::time::Instant;
 

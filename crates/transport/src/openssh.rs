@@ -105,12 +105,13 @@ impl Pipes {
         ended: impl Future<Output = E>,
     ) -> Result<E, BadSource> {
         let work = async {
-            let (ended, (), ()) = tokio::join!(
-                ended,
+            tokio::join!(
                 pump(self.stdout, Line::Out, lines, |_| {}),
                 pump(self.stderr, Line::Err, lines, |_| {})
             );
-            ended
+            // Only now: the crate leaves the master as soon as it has the status, and a master that is left
+            // throws away the output that comes after it.
+            ended.await
         };
         let mut feeding = std::pin::pin!(feed(self.stdin, &invocation.stdin).fuse());
         let mut work = std::pin::pin!(work);

@@ -5,8 +5,13 @@
 mod confirm;
 mod inspect;
 mod job;
+mod killed;
+mod races;
+mod scripts;
 mod target;
 mod tree;
+mod twice;
+mod undo;
 
 /// The interpreters that targets have, as they are called.
 const SHELLS: [&str; 4] = ["dash", "busybox sh", "bash --posix", "mksh"];

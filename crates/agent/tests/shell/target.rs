@@ -123,7 +123,8 @@ impl Target {
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
             let ours = line.contains(&state) || String::from_utf8_lossy(&environ).contains(&state);
-            if ours && !line.is_empty() {
+            let connection = line.starts_with(&SSHD.path().display().to_string());
+            if ours && !connection && !line.is_empty() {
                 found.push((pid, line));
             }
         }
@@ -193,9 +194,13 @@ impl<'a> Connection<'a> {
 
     /// Starts a command and returns the folder that its answer will be in.
     pub fn start(&self, sent: Sent, verb: &[&str], stdin: &[u8], nonce: &str) -> PathBuf {
+        self.start_line(&command_line(Become::None, nonce, sent, verb), stdin)
+    }
+
+    pub fn start_line(&self, line: &str, stdin: &[u8]) -> PathBuf {
         let job = self.target.path().join(format!("jobs/{}", next()));
         fs::create_dir(&job).unwrap();
-        fs::write(job.join("cmd"), command_line(Become::None, nonce, sent, verb)).unwrap();
+        fs::write(job.join("cmd"), line).unwrap();
         fs::write(job.join("in"), stdin).unwrap();
         let mut pipe = self.server.stdin.as_ref().unwrap();
         writeln!(pipe, "{}", job.display()).unwrap();

@@ -1,20 +1,34 @@
 //! What a tree looks like, down to nanoseconds and extended attributes.
 
-use std::collections::BTreeMap;
+use crate::target::Target;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Everything about each path below a root, in words.
-pub fn look(root: &str) -> BTreeMap<String, String> {
+/// Everything about each path below a folder of the target's, in words.
+pub fn look(target: &Target, name: &str) -> BTreeMap<String, String> {
+    let root = target.dest(name);
     let mut seen = BTreeMap::new();
-    walk(Path::new(root), &mut seen);
-    seen.insert("attributes".to_owned(), attributes(root));
+    // busybox sets no fractions of a second; files get theirs back all the same, by their inode.
+    walk(Path::new(&root), target.shell != "busybox sh", &mut seen);
+    seen.insert("attributes".to_owned(), attributes(&root));
     seen
 }
 
-fn walk(path: &Path, seen: &mut BTreeMap<String, String>) {
+/// Fails with the paths that aren't as they were.
+pub fn assert_same(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let differ: Vec<_> = names
+        .into_iter()
+        .filter(|n| before.get(*n) != now.get(*n))
+        .map(|n| (n, before.get(n), now.get(n)))
+        .collect();
+    assert!(differ.is_empty(), "not as before: {differ:#?}");
+}
+
+fn walk(path: &Path, fractions: bool, seen: &mut BTreeMap<String, String>) {
     let meta = fs::symlink_metadata(path).unwrap();
     let what = if meta.is_symlink() {
         format!("-> {}", fs::read_link(path).unwrap().display())
@@ -23,12 +37,13 @@ fn walk(path: &Path, seen: &mut BTreeMap<String, String>) {
     } else {
         String::new()
     };
-    let times = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
+    let fraction = if fractions || !meta.is_dir() { meta.mtime_nsec() } else { 0 };
+    let times = format!("{}.{fraction:09}", meta.mtime());
     let line = format!("{:o} {}:{} {times} {what}", meta.mode(), meta.uid(), meta.gid());
     seen.insert(path.display().to_string(), line);
     if meta.is_dir() {
         for entry in fs::read_dir(path).unwrap().flatten() {
-            walk(&entry.path(), seen);
+            walk(&entry.path(), fractions, seen);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `deploy FLEET`: plan, ask, change.
 
 use crate::args::{ApplyArgs, GlobalArgs, Output};
-use crate::faces::{self, complain, print};
+use crate::faces::{self, Faces, complain, print};
 use crate::{ask, interrupt, wiring};
 use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
@@ -26,9 +26,10 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
         ask::must_be_able_to_ask(args.yes)?;
     }
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
-    let (run, listening) = prepare(&global, &fleet, spec)?;
+    let (run, faces) = prepare(&global, &fleet, spec)?;
     interrupt::watch(run.halt());
     let planned = run.plan().await;
+    faces.make_way().await;
     show(&global, &fleet, &planned);
     let code = if !planned.has_work() || args.dry_run {
         planned.leave().await
@@ -38,16 +39,12 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
         complain("nothing was changed");
         planned.leave().await
     };
-    listening.await.ok();
+    faces.finish().await;
     Ok(code as u8)
 }
 
 /// Makes a run and starts whoever listens to it.
-pub(super) fn prepare(
-    global: &GlobalArgs,
-    fleet: &Fleet,
-    spec: RunSpec,
-) -> anyhow::Result<(Run, tokio::task::JoinHandle<()>)> {
+pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyhow::Result<(Run, Faces)> {
     let (sender, receiver) = events(&spec.run);
     let parts = RunParts {
         jobs: fleet.jobs.clone(),

@@ -8,13 +8,14 @@ use crate::wiring;
 pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8> {
     let fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
     let spec = wiring::run_spec(&fleet, "", false);
-    let (run, listening) = prepare(&global, &fleet, spec)?;
+    let (run, faces) = prepare(&global, &fleet, spec)?;
     let planned = run.plan().await;
+    faces.make_way().await;
     if global.output == Output::Human {
         print_plan(&fleet, &planned);
     }
     let has_work = planned.has_work();
     let code = planned.leave().await;
-    listening.await.ok();
+    faces.finish().await;
     Ok(plan_code(args.detailed_exitcode, has_work, code))
 }

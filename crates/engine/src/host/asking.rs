@@ -5,7 +5,8 @@ use crate::talk::{Ending, Talk};
 use snapback_agent::answer::Answer;
 use snapback_core::lifecycle::{Input, State};
 use snapback_core::target::TargetState;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Between two attempts to reach a host that doesn't answer.
 const PAUSE: Duration = Duration::from_millis(1000);

@@ -6,7 +6,8 @@ use crate::talk::{Ending, Talk};
 use snapback_agent::answer::Answer;
 use snapback_core::event::EventKind;
 use snapback_core::lifecycle::Input;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What one try at confirming came to.
 enum Tried {
@@ -24,6 +25,7 @@ impl HostTask {
     pub(super) async fn confirm(&mut self) {
         let until = self.deadline.unwrap_or_else(Instant::now);
         let mut attempt = 0;
+        let mut told = String::new();
         loop {
             attempt += 1;
             self.tell(EventKind::Confirming { attempt });
@@ -36,7 +38,11 @@ impl HostTask {
                 }
                 Tried::Again(reason) => {
                     self.verdict.unconfirmed(&reason);
-                    self.tell(EventKind::ConfirmFailed { reason });
+                    // The same reason every second is not news.
+                    if reason != told {
+                        told.clone_from(&reason);
+                        self.tell(EventKind::ConfirmFailed { reason });
+                    }
                 }
             }
             if Instant::now() >= until {

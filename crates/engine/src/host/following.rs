@@ -13,9 +13,10 @@ use snapback_core::check::Where;
 use snapback_core::event::{CheckStatus, EventKind};
 use snapback_core::inspection::Pending;
 use snapback_core::lifecycle::{Input, State};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// What is heard while a host is followed.
 enum Heard {
@@ -64,7 +65,7 @@ impl HostTask {
                     Some(other) => self.take(other),
                     None => self.hear(Input::Lost),
                 },
-                () = tokio::time::sleep_until(by.into()) => self.hear(Input::DeadlinePassed),
+                () = tokio::time::sleep_until(by) => self.hear(Input::DeadlinePassed),
             }
         }
     }

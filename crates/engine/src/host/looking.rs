@@ -11,7 +11,7 @@ use snapback_core::event::EventKind;
 use snapback_core::inspection::Pending;
 use snapback_core::lifecycle::Input;
 use snapback_transport::{ConnectError, Session};
-use std::time::Instant;
+use tokio::time::Instant;
 
 impl HostTask {
     /// Connects and inspects.

@@ -24,8 +24,9 @@ use snapback_transport::{Connector, Session};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// What all hosts of a run share.
 pub(crate) struct Shared {

@@ -120,6 +120,24 @@ async fn a_command_that_reads_nothing_may_leave_its_input_lying() {
     session.close().await;
 }
 
+/// sshd may tell the status before the last of the output, and does when something in the background still prints.
+#[tokio::test]
+async fn output_that_comes_after_the_status_is_not_lost() {
+    let sshd = Sshd::start();
+    let connector = connector();
+    let session = connector.open(&sshd.way()).await.unwrap();
+    let script = "(sleep 0.3; echo late; echo late too >&2) & echo early; exit 3";
+    for ran in [
+        run(&*session, command(script)).await.unwrap(),
+        once(&connector, &sshd.way(), command(script)).await.unwrap(),
+    ] {
+        assert_eq!(ran.exit, Exit { code: Some(3) });
+        assert_eq!(ran.out, ["early", "late"]);
+        assert_eq!(ran.err, ["late too"]);
+    }
+    session.close().await;
+}
+
 #[tokio::test]
 async fn commands_run_side_by_side_over_one_connection() {
     let sshd = Sshd::start();

@@ -8,7 +8,7 @@ use snapback_transport::{Connector, SshConnector, SshOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -134,7 +134,8 @@ fn session_of(pid: u32) -> Option<String> {
     stat.rsplit_once(") ")?.1.split(' ').nth(3).map(str::to_owned)
 }
 
-/// Built by cargo beside this test.
+/// The example beside this test. `cargo test` builds it; `cargo test --test ssh` alone doesn't, and an old one
+/// would show nothing.
 fn hold() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap();
     folder.pop();
@@ -142,8 +143,34 @@ fn hold() -> PathBuf {
         folder.pop();
     }
     let program = folder.join("examples/hold");
-    assert!(program.is_file(), "{} is missing: cargo build --examples", program.display());
+    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = changed(&program);
+    for source in files(&crate_folder.join("src")).into_iter().chain([crate_folder.join("examples/hold.rs")])
+    {
+        let fresh = built.is_some() && built >= changed(&source);
+        assert!(fresh, "{} is missing or old; run: cargo build --example hold", program.display());
+    }
     program
+}
+
+/// A controller, killed at the latest when the test ends.
+struct Killed(std::process::Child);
+
+impl Killed {
+    fn kill(&mut self) {
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|meta| meta.modified()).ok()
 }
 
 /// SIGKILL leaves no time to clean up.
@@ -157,25 +184,26 @@ fn nothing_is_left_when_the_controller_is_killed() {
         }
         std::fs::write(sshd.path("hold_config"), config).unwrap();
         let base = base();
-        let mut controller = Command::new(hold())
-            .arg(sshd.path("hold_config"))
-            .arg("target.test")
-            .env("XDG_RUNTIME_DIR", base.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut controller = Killed(
+            Command::new(hold())
+                .arg(sshd.path("hold_config"))
+                .arg("target.test")
+                .env("XDG_RUNTIME_DIR", base.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        );
         let mut line = String::new();
-        BufReader::new(controller.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(controller.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
         let running = processes_with(base.path());
         assert!(running.len() >= 2, "a master and a fresh connection run: {running:?}");
         for (pid, line) in &running {
             let same = session_of(*pid) == session_of(std::process::id());
-            let ours = *pid == controller.id();
+            let ours = *pid == controller.0.id();
             assert!(ours || !same, "Ctrl-C at our terminal would end it: {line}");
         }
-        controller.kill().unwrap();
-        controller.wait().unwrap();
+        controller.kill();
         assert_gone_within(Duration::from_secs(2), base.path());
 
         let left = std::fs::read_dir(base.path()).unwrap().count();

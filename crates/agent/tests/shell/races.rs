@@ -1,0 +1,70 @@
+//! Two decide at once: one wins.
+
+use crate::everywhere;
+use snapback_agent::bundle::agent;
+use std::fs;
+use std::process::{Command, Stdio};
+
+const ROUNDS: usize = 200;
+
+/// Both sides wait for each other at every round, so that they are at the link together.
+const CONTENDER: &str = r#"
+set -u
+. "$1"
+umask 077
+me=$2 other=$3 STATE_DIR=$4 DURABLE_TX='' DECISION=''
+# What is durable is not the point here, and would keep the two apart.
+durable() { :; }
+n=0
+while [ "$n" -lt ROUNDS ]; do
+	TX=$STATE_DIR/$n
+	put "$me x" >"$TX/candidate.$me"
+	put 1 >"$TX/here.$me"
+	while ! [ -s "$TX/here.$other" ]; do :; done
+	if take_turn "candidate.$me"; then put "won $n"; fi
+	read_decision
+	put "saw $n $DECISION"
+	n=$((n + 1))
+done
+"#;
+
+#[test]
+fn of_a_confirmation_and_a_rollback_exactly_one_wins() {
+    everywhere(|t| {
+        let library = t.path().join("library");
+        let text = String::from_utf8(agent().text.to_vec()).unwrap();
+        fs::write(&library, text.strip_suffix("main \"$@\"\n").unwrap()).unwrap();
+        let contender = t.path().join("contender");
+        fs::write(&contender, CONTENDER.replace("ROUNDS", &ROUNDS.to_string())).unwrap();
+        for n in 0..ROUNDS {
+            fs::create_dir(t.state().join(n.to_string())).unwrap();
+        }
+        let start = |me: &str, other: &str| {
+            let mut words = t.shell.split(' ');
+            Command::new(words.next().unwrap())
+                .args(words)
+                .arg(&contender)
+                .arg(&library)
+                .args([me, other])
+                .arg(t.state())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        };
+        let both = [start("confirm", "rollback"), start("rollback", "confirm")];
+        let said: Vec<_> = both
+            .into_iter()
+            .map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap())
+            .collect();
+        let won = |who: usize, n: usize| said[who].contains(&format!("won {n}\n"));
+        let saw = |who: usize, n: usize, what: &str| said[who].contains(&format!("saw {n} {what}\n"));
+        let mut wins = [0, 0];
+        for n in 0..ROUNDS {
+            assert!(won(0, n) != won(1, n), "round {n}: {} and {}", won(0, n), won(1, n));
+            let (winner, word) = if won(0, n) { (0, "confirm") } else { (1, "rollback") };
+            assert!(saw(0, n, word) && saw(1, n, word), "round {n}: both see what was decided");
+            wins[winner] += 1;
+        }
+        assert!(wins[0] > 0 && wins[1] > 0, "they never met: {wins:?}");
+    });
+}

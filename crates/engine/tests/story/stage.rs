@@ -1,0 +1,187 @@
+//! One scripted host and a run on it.
+
+use snapback_core::change::{Change, ChangeKind, Command, ScriptChange};
+use snapback_core::deadline::ConfirmPolicy;
+use snapback_core::event::{Event, EventKind};
+use snapback_core::host::HostName;
+use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::way::{Become, KnownHosts, Way, WayKind};
+use snapback_engine::record::Records;
+use snapback_engine::{Run, RunParts, events};
+use snapback_testkit::scripted::{Asked, Reply, Scripted};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The run's id on this stage.
+pub(crate) const RUN: &str = "01RUN";
+
+const HOST: &str = "web1";
+
+pub(crate) struct Stage {
+    scripted: Scripted,
+    dir: tempfile::TempDir,
+}
+
+/// What a run came to.
+pub(crate) struct Ran {
+    pub(crate) code: ExitCode,
+    events: Vec<Event>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self { scripted: Scripted::new(), dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Adds a reply to the host's script.
+    pub(crate) fn host(&self, reply: Reply) {
+        self.scripted.add(HOST, reply);
+    }
+
+    /// A host that goes as far as `ready`.
+    pub(crate) fn ready(&self) {
+        self.host(inspect(true));
+        self.host(begin().out("@snapback:{nonce} j 4 ready left=60").out("@snapback:{nonce} end"));
+    }
+
+    pub(crate) fn pending(&self, state: &str) -> String {
+        format!("@snapback:{{nonce}} pending tx={RUN} state={state} age=9 left=- owner=me@here -- ")
+    }
+
+    pub(crate) async fn run(&self) -> Ran {
+        let (sender, mut receiver) = events(RUN);
+        let run = Run::new(RunParts {
+            spec: spec(),
+            jobs: vec![job()],
+            contents: Default::default(),
+            dir: self.dir.path().to_owned(),
+            connector: Arc::new(self.scripted.clone()),
+            events: sender,
+            records: Records::in_state_dir(self.dir.path()),
+            texts: false,
+        });
+        let code = run.plan().await.apply().await.unwrap();
+        let mut heard = Vec::new();
+        while let Some(event) = receiver.next().await {
+            heard.push(event);
+        }
+        Ran { code, events: heard }
+    }
+
+    /// The last question that holds a text.
+    pub(crate) fn asked(&self, text: &str) -> Asked {
+        let asked = self.scripted.asked();
+        let holds = |a: &&Asked| a.command.as_deref().is_some_and(|c| c.contains(text));
+        asked.iter().rev().find(holds).unwrap_or_else(|| panic!("{text} was not asked")).clone()
+    }
+
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.scripted.commands(HOST)
+    }
+
+    pub(crate) fn recorded(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join(format!("runs/{RUN}.jsonl"))).unwrap()
+    }
+}
+
+impl Ran {
+    pub(crate) fn result(&self) -> HostResult {
+        let found = self.events.iter().find_map(|e| match &e.kind {
+            EventKind::HostFinished { result, .. } => Some(*result),
+            _ => None,
+        });
+        found.expect("the host's end was told")
+    }
+
+    /// Cause, state and what to do next.
+    pub(crate) fn ending(&self) -> (String, String, String) {
+        let found = self.events.iter().find_map(|e| match &e.kind {
+            EventKind::HostFinished { cause, state, next, .. } => Some((cause, state, next)),
+            _ => None,
+        });
+        let (cause, state, next) = found.expect("the host's end was told");
+        (cause.clone(), state.clone(), next.clone())
+    }
+
+    pub(crate) fn told(&self, what: impl Fn(&EventKind) -> bool) -> bool {
+        self.events.iter().any(|e| what(&e.kind))
+    }
+}
+
+/// The answer to `inspect`: the script change is due, or not.
+pub(crate) fn inspect(due: bool) -> Reply {
+    Reply::to(" payload inspect")
+        .out("noise of a login script")
+        .out("@snapback:{nonce} hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free=1 shell=dash -- /s")
+        .out(&format!("@snapback:{{nonce}} script n=0 wanted={}", u8::from(!due)))
+        .out("@snapback:{nonce} state_digest sum=abc")
+        .out("@snapback:{nonce} end")
+}
+
+/// `begin` as far as apply's end: three lines of the journal.
+pub(crate) fn begin() -> Reply {
+    Reply::to(" begin ")
+        .out("@snapback:{nonce} j 1 armed backend=systemd hook=systemd apply_timeout=60 window=60 -- ")
+        .out("@snapback:{nonce} j 2 applying")
+        .out("@snapback:{nonce} j 3 applied left=60")
+}
+
+pub(crate) fn follow() -> Reply {
+    Reply::to(" follow ")
+}
+
+fn spec() -> RunSpec {
+    RunSpec {
+        run: RUN.to_owned(),
+        fleet: "shop".to_owned(),
+        owner: "me@here".to_owned(),
+        comment: String::new(),
+        parallel: 10,
+        connect_parallel: 10,
+        volatile_guard: false,
+    }
+}
+
+fn job() -> HostJob {
+    let host = HostName::parse(HOST).unwrap();
+    let script = ScriptChange {
+        facts: None,
+        unless: Some(Command::Inline("false".to_owned())),
+        apply: Command::Inline("true".to_owned()),
+        rollback: None,
+        watch: vec!["/etc/x".to_owned()],
+        irreversible: false,
+        timeout: Duration::from_secs(5),
+    };
+    HostJob {
+        ways: vec![way(&host)],
+        host,
+        r#become: Become::Auto,
+        changes: vec![Change { name: "s".to_owned(), kind: ChangeKind::Script(Box::new(script)) }],
+        checks: Vec::new(),
+        confirm: ConfirmPolicy {
+            window: Duration::from_secs(60),
+            apply_timeout: Duration::from_secs(60),
+            hard_cap: Duration::from_secs(900),
+            settle: Duration::ZERO,
+            reorder_kex: true,
+        },
+        vars: Default::default(),
+    }
+}
+
+fn way(host: &HostName) -> Way {
+    Way {
+        kind: WayKind::Final,
+        host: host.clone(),
+        address: None,
+        port: None,
+        user: None,
+        identity_file: None,
+        proxy_jump: None,
+        ssh_config: None,
+        known_hosts: KnownHosts::Strict,
+        connect_timeout: Duration::from_secs(10),
+    }
+}
