@@ -39,6 +39,10 @@ bare_kill_runner() {
 	return 0
 }
 
+bare_kill_supervisor() {
+	return 0
+}
+
 bare_note_runner() {
 	return 0
 }
