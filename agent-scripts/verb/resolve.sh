@@ -108,6 +108,7 @@ unstick_carrier() {
 
 kill_supervisor() {
 	is_alive "$TX/supervisor" || return 0
+	guard_kill_supervisor "$ALIVE_PID"
 	kill -CONT "$ALIVE_PID" 2>/dev/null
 	kill -KILL "$ALIVE_PID" 2>/dev/null
 	thaw_process "$ALIVE_PID"
@@ -169,7 +170,7 @@ boot_early() {
 	while [ "$be_n" -ge 0 ]; do
 		if [ -e "$TX/started.$be_n" ]; then
 			restore_snapshot "$be_n" mounted
-			[ ! -e "$JOB/c/$be_n/restored" ] || be_any=1
+			[ ! -s "$JOB/c/$be_n/delta" ] || be_any=1
 		fi
 		be_n=$((be_n - 1))
 	done

@@ -7,12 +7,12 @@ verb_supervise() {
 	trap '' HUP PIPE
 	if [ -s "$TX/supervisor" ]; then
 		# A second life: the first one ended without finishing, so the one rule applies.
+		# It stays until all is over: whoever carries it out may die as well.
 		resolve restart
-		guard_stop
-		exit 0
+	else
+		take_name "$TX/supervisor" || exit 1
+		wake "$TX/holder"
 	fi
-	take_name "$TX/supervisor" || exit 1
-	wake "$TX/holder"
 	while :; do
 		supervise_once
 		case $? in
@@ -20,7 +20,7 @@ verb_supervise() {
 		2) continue ;;
 		esac
 		read_now
-		if read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
+		if [ -z "$DECISION" ] && read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
 	guard_stop
 	clean_up
@@ -80,7 +80,7 @@ supervise_ready() {
 	sr_tick=$(forked_tick)
 	mark ready "$sr_tick" || return 0
 	# A connection opened within the same tick (10 ms) would look too old, so nobody is told before it is over.
-	while [ "$(forked_tick)" = "$sr_tick" ]; do :; done
+	rest 1
 	read_now
 	journal "ready left=$(((DEADLINE - NOW) / 100))"
 }

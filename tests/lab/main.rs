@@ -3,6 +3,7 @@
 
 mod e2e_daemon;
 mod e2e_fresh;
+mod e2e_guard;
 mod e2e_happy;
 mod e2e_lockout;
 mod e2e_power;
