@@ -25,8 +25,8 @@ verb_rollback() {
 	if ! read_mark 'done' && is_unarmed; then
 		discard_dead
 	elif ! read_mark 'done'; then
-		decide_rollback "${vr_cause:-asked for by hand}"
 		[ -n "$vr_from" ] || count_journal
+		decide_rollback "${vr_cause:-asked for by hand}"
 		[ -n "${2:-}" ] || retry_undo
 		wake "$TX/supervisor"
 		resolve contact
