@@ -6,18 +6,20 @@ systemd_can() {
 	[ "$UID_NOW" = 0 ] && [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
 }
 
+# SIGPIPE: the agent ignores it by itself, and what is ignored on entry no shell can give back to the user's commands.
+
 # Starts the supervisor and, independent of it, the backup. systemd expands $ in commands: a script file has none.
 systemd_start() {
 	# shellcheck disable=SC2086 # SH may be two words
 	systemd-run -q --collect --unit="snapback-$ID-guard" \
-		-p Restart=on-failure -p RestartSec=100ms -p KillMode=process -p IgnoreOnIsolate=yes \
+		-p Restart=on-failure -p RestartSec=100ms -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
 		-p OOMPolicy=continue -p OOMScoreAdjust=-900 \
 		$SH "$AGENT" - "$STATE_DIR" plain - supervise "$ID" || return 1
 	# AccuracySec: the default of a minute fired up to 43 s late. A unit name per transaction: a failed one stays loaded.
 	# shellcheck disable=SC2086
 	systemd-run -q --collect --unit="snapback-$ID-backup" --on-active=5 --on-unit-inactive=5 \
 		--timer-property=AccuracySec=100ms --timer-property=IgnoreOnIsolate=yes \
-		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity \
+		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity -p IgnoreSIGPIPE=no \
 		$SH "$AGENT" - "$STATE_DIR" plain - backup "$ID"
 }
 
@@ -29,7 +31,7 @@ systemd_is_armed() {
 systemd_start_runner() {
 	# shellcheck disable=SC2086
 	systemd-run -q --collect --unit="snapback-$ID-run" -p KillMode=process -p IgnoreOnIsolate=yes \
-		-p IgnoreSIGPIPE=yes --setenv=SNAPBACK_TX="$ID" \
+		-p IgnoreSIGPIPE=no --setenv=SNAPBACK_TX="$ID" \
 		$SH "$AGENT" - "$STATE_DIR" plain - run "$ID"
 }
 
@@ -37,7 +39,7 @@ systemd_start_runner() {
 systemd_detach() {
 	read_now
 	# shellcheck disable=SC2086
-	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes \
+	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
 		$SH "$AGENT" - "$STATE_DIR" plain - "$@"
 }
 

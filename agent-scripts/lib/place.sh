@@ -39,11 +39,14 @@ place_in() {
 	return "$pi_code"
 }
 
-# One device can be mounted at two points, and a subvolume has a device of its own below one point: only where both
-# agree mv renames; else it would copy in place.
+# Where mv renames; else it would copy in place. One device can be mounted at two points, and a subvolume is a file
+# system of its own below one point.
 is_one_rename_away() {
 	find_mount "${1%/}"
-	[ "$MOUNT_POINT" = "$pf_state_mount" ] && [ "$(stat -c %d -- "$1" 2>/dev/null)" = "$STATE_DEVICE" ]
+	[ "$MOUNT_POINT" = "$pf_state_mount" ] || return 1
+	case $MOUNT_TYPE in
+	btrfs | bcachefs) [ "$(stat -c %d -- "$1" 2>/dev/null)" = "$STATE_DEVICE" ] ;;
+	esac
 }
 
 place_one() {

@@ -10,14 +10,20 @@ take_snapshot() {
 	ts_dir=$JOB/c/$1
 	[ -d "$ts_dir/snap" ] || mkdir "$ts_dir/snap" || return 1
 	list_paths "$ts_dir/before" <"$ts_dir/paths" || return 1
+	while IFS=/ read -r _ ts_path; do put "/$ts_path"; done <"$ts_dir/before" >"$ts_dir/there"
+	in_chunks kind_chunk "" "" <"$ts_dir/there" >"$ts_dir/kinds" || return 1
+	true >"$ts_dir/many"
 	while IFS=/ read -r ts_meta ts_path; do
 		case $ts_meta in
-		4???" "*) put "/$ts_path" >&3 ;;
-		*) put "/$ts_path" ;;
+		4???" "*) put "${ts_meta##* }/$ts_path" >&3 ;;
+		*" 1 "*) put "/$ts_path" ;;
+		*)
+			put "/$ts_path"
+			put "/$ts_path" >>"$ts_dir/many"
+			;;
 		esac
-	done <"$ts_dir/before" >"$ts_dir/files" 3>"$ts_dir/dirs.paths"
+	done <"$ts_dir/kinds" >"$ts_dir/files" 3>"$ts_dir/dirs"
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
-	in_chunks time_chunk "" "" <"$ts_dir/dirs.paths" >"$ts_dir/dirs" || return 1
 	[ -f "$ts_dir/roots" ] || link_fragile "$ts_dir" || return 1
 	note_mounts "$ts_dir"
 }
@@ -49,6 +55,11 @@ copy_chunk() {
 	tar -cf - -- "$@" 2>/dev/null | tar -xpf - -C "$cc_dest" 2>/dev/null
 }
 
+kind_chunk() {
+	shift
+	stat -c "%f %h $STAT_MTIME%n" -- "$@"
+}
+
 time_chunk() {
 	shift
 	stat -c "$STAT_MTIME%n" -- "$@"
@@ -58,25 +69,14 @@ time_chunk() {
 # loses ACLs, attributes and capabilities. Only for files that will be replaced by a rename; nothing that is
 # written in place may be linked.
 link_fragile() {
-	true >"$1/linked"
-	in_chunks link_chunk "$1" "" <"$1/files"
-}
-
-link_chunk() {
-	lk_dir=$1
-	shift
-	stat -c '%h%n' -- "$@" >"$lk_dir/counts" || return 1
-	while IFS=/ read -r lk_count lk_path; do
-		if [ "$lk_count" = 1 ] && [ "$CP_KEEPS_ALL" = 1 ]; then continue; fi
-		case $lk_path in
-		*/*) lk_parent=$lk_dir/link/${lk_path%/*} ;;
-		*) lk_parent=$lk_dir/link ;;
-		esac
+	lk_list=$1/many
+	[ "$CP_KEEPS_ALL" = 1 ] || lk_list=$1/files
+	while IFS= read -r lk_path; do
+		lk_parent=$1/link${lk_path%/*}
 		[ -d "$lk_parent" ] || mkdir -p "$lk_parent" || return 1
 		# Another file system: then the copy is all there is, which the inspection has said.
-		ln "/$lk_path" "$lk_dir/link/$lk_path" 2>/dev/null && put "/$lk_path" >>"$lk_dir/linked"
-	done <"$lk_dir/counts"
-	return 0
+		ln "$lk_path" "$1/link$lk_path" 2>/dev/null && put "$lk_path"
+	done <"$lk_list" >"$1/linked"
 }
 
 # The mount points below which the paths lie: early at boot a path must not be written below an unmounted one.

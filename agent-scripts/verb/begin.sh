@@ -17,25 +17,23 @@ verb_begin() {
 	tell end
 }
 
-# The transaction's folder first, whole; then the lock, which only a hard link to it can take.
+# The transaction's folder first, whole: what was sent becomes it. Then the lock, which only a hard link to it takes.
 take_lock() {
 	case $1 in '' | *[!0-9A-Za-z]*) give_up "a transaction's id can't be '$1'" ;; esac
-	tl_dir=$STATE_DIR/tx/$1
-	mkdir "$tl_dir" 2>/dev/null || { mkdir -p "$STATE_DIR/tx" && mkdir "$tl_dir" 2>/dev/null; } ||
-		give_up "the record of $1 could not be made, or is there already"
-	ID=$1 TX=$tl_dir JOB=$tl_dir/job
-	mv "$INBOX/job" "$JOB" && read_spec "$JOB/spec" || {
-		rm -rf "$TX"
-		give_up "the job did not arrive whole"
-	}
+	[ ! -e "$STATE_DIR/tx/$1" ] || give_up "there is a record of $1 already"
+	read_spec "$INBOX/job/spec" || give_up "the job did not arrive whole"
+	[ -d "$STATE_DIR/tx" ] || mkdir "$STATE_DIR/tx"
+	mv "$INBOX" "$STATE_DIR/tx/$1" || give_up "the record of $1 could not be made"
+	ID=$1 INBOX=''
+	TX=$STATE_DIR/tx/$ID
+	JOB=$TX/job
 	take_name "$TX/holder"
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
 	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
-	cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
+	[ -f "$TX/agent.sh" ] || cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
 	AGENT=$TX/agent.sh
-	note_tools
 }
 
 refuse_locked() {
@@ -50,7 +48,7 @@ discard_quietly() {
 	drop_inbox
 	[ -n "$ID" ] && [ -d "$TX" ] || return 0
 	read_mark 'done' && return 0
-	mark 'done' "discarded $(date -u +%s)" || :
+	mark 'done' discarded
 	journal discarded
 	release
 	clean_up
@@ -112,8 +110,13 @@ snapshot_changes() {
 	put "$CONNECTION" >"$TX/arming_connection"
 	put rollback >"$TX/candidate.rollback"
 	# The reserve is given back when the undo begins, so that a full disk can't stop it.
-	dd if=/dev/zero of="$TX/reserve" bs=65536 count=8 2>/dev/null || refuse no_space "the reserve for the undo could not be written"
+	write_reserve 2>/dev/null >"$TX/reserve" || refuse no_space "the reserve for the undo could not be written"
 	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
+}
+
+# Half a megabyte.
+write_reserve() {
+	for _ in 1 2 3 4 5 6 7 8; do printf '%65536s' '' || return 1; done
 }
 
 # Armed means: the record says so durably, the guard lives, and it was read back.
@@ -137,7 +140,5 @@ arm() {
 start_apply() {
 	true >"$TX/go"
 	journal applying
-	guard_start_runner || note failed "the runner could not be started"
-	wake "$TX/supervisor"
-	drop_inbox
+	guard_start_runner || fail "the runner could not be started"
 }

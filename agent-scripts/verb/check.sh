@@ -88,7 +88,7 @@ judge_check() {
 		wc_passed=1
 		[ -n "$wc_since" ] || wc_since=$wc_began
 		if [ $((NOW - wc_since)) -ge "$CHECK_HEALTHY" ]; then
-			journal "check status=passed n=$wc_n -- "
+			journal_quietly "check status=passed n=$wc_n -- "
 			return 0
 		fi
 	else

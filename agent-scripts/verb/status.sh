@@ -43,10 +43,11 @@ tell_last() {
 	done
 	[ -n "$tl_newest" ] || return 0
 	tl_newest=${tl_newest%/}
+	tl_age=$(($(date -u +%s) - $(stat -c %Y "$tl_newest/done")))
 	(
 		open_tx "${tl_newest##*/}" || exit 0
 		read_mark 'done' || exit 0
-		tell "last tx=$ID result=${MARK%% *} age=$(($(date -u +%s) - ${MARK##* })) owner=$SPEC_owner -- $SPEC_comment"
+		tell "last tx=$ID result=$MARK age=$tl_age owner=$SPEC_owner -- $SPEC_comment"
 		grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | while IFS= read -r tl_line; do
 			tell "last_item ${tl_line#undo_item }"
 		done

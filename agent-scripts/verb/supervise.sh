@@ -80,7 +80,7 @@ supervise_ready() {
 	sr_tick=$(forked_tick)
 	mark ready "$sr_tick" || return 0
 	# A connection opened within the same tick (10 ms) would look too old, so nobody is told before it is over.
-	while [ "$(forked_tick)" = "$sr_tick" ]; do :; done
+	rest 1
 	read_now
 	journal "ready left=$(((DEADLINE - NOW) / 100))"
 }

@@ -157,7 +157,9 @@ fn without_any_guard_the_next_contact_resolves() {
         let begun = t.begin(&Work::new().files(before_files).window(60));
         kill(t, &begun.tx, "backup");
         kill(t, &begun.tx, "supervisor");
-        assert_eq!(state(t), "rolling_back");
+        // Resolved by a process of its own: it may be over before the answer is.
+        let told = state(t);
+        assert!(["rolling_back", ""].contains(&told.as_str()), "{told}");
         wait_until("undone", || !t.state().join("current").exists());
         let cause = begun.follow(t).whole().rolled_back().unwrap().0.to_owned();
         assert_eq!(cause, "the guard found the change unconfirmed and its supervisor gone (contact)");

@@ -75,10 +75,6 @@ impl Target {
         self.state().join("tx").join(tx).join(name)
     }
 
-    pub fn journal(&self, tx: &str) -> String {
-        fs::read_to_string(self.tx(tx, "journal")).unwrap_or_default()
-    }
-
     pub fn connect(&self) -> Connection<'_> {
         Connection::open(self)
     }
