@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # Rolling back on somebody's word, and accepting a host that could not be rolled back whole.
 
-# rollback ID FROM: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
+# rollback ID [FROM]: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
 # "current". The cause is read from stdin, because a word on a command line can't be a sentence.
 verb_rollback() {
-	vr_id=$1 vr_from=$2
+	vr_id=$1 vr_from=${2:-0}
 	IFS= read -r vr_cause || vr_cause=
 	if [ "$1" = current ]; then
 		read_current || {
