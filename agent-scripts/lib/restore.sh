@@ -196,8 +196,19 @@ use_attributes() {
 	touch -r "$1" "$2"
 }
 
+# Owners and modes are right by now; what else a directory has is in the archive.
+restore_attributes() {
+	[ -f "$1/dirs.tar" ] || return 0
+	while IFS=/ read -r ra_meta ra_path; do
+		case $ra_meta in 4???" "*) ;; *) continue ;; esac
+		[ -z "$ra_path" ] || [ -L "/$ra_path" ] || [ ! -d "/$ra_path" ] || put "./$ra_path"
+	done <"$rs_before" >"$1/dirs.here"
+	[ ! -s "$1/dirs.here" ] || attribute_tar -xpf "$1/dirs.tar" -T "$1/dirs.here"
+}
+
 # Directories get their times back last, when nothing is renamed in them any more.
 restore_times() {
+	restore_attributes "$1"
 	true >"$1/touched"
 	while IFS=/ read -r rt_time rt_path; do
 		[ ! -d "/$rt_path" ] || put "/$rt_path"

@@ -4,6 +4,7 @@
 #   roots    trees that are watched whole (may be absent) dirs     "MTIME/path" of the directories
 #   snap/    copies, as a tree that a person can read    link/    hard links, where a copy would lose something
 #   mounts   the mount points below which the paths lie  linked   the paths below link/
+#   dirs.tar the directories' ACLs and attributes, where one may be removed or changed
 
 # Takes the snapshot of change $1 from its paths and roots.
 take_snapshot() {
@@ -24,6 +25,7 @@ take_snapshot() {
 		esac
 	done <"$ts_dir/kinds" >"$ts_dir/files" 3>"$ts_dir/dirs"
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
+	keep_directories "$ts_dir"
 	[ -f "$ts_dir/roots" ] || link_fragile "$ts_dir" || return 1
 	note_mounts "$ts_dir"
 }
@@ -63,6 +65,31 @@ kind_chunk() {
 time_chunk() {
 	shift
 	stat -c "$STAT_MTIME%n" -- "$@"
+}
+
+# Directories that are only written into need no more than their times. Others have ACLs and attributes, which no
+# POSIX tool tells; where cp keeps those, tar mostly does as well, and where it doesn't, this can't be had.
+keep_directories() {
+	rm -f "$1/dirs.tar"
+	[ "$CP_KEEPS_ALL" = 1 ] && may_lose_directories "$1" || return 0
+	while IFS=/ read -r _ kd_path; do
+		[ -z "$kd_path" ] || put "./$kd_path"
+	done <"$1/dirs" >"$1/dirs.names"
+	attribute_tar -cf "$1/dirs.tar" -T "$1/dirs.names" || rm -f "$1/dirs.tar"
+}
+
+may_lose_directories() {
+	[ ! -f "$1/roots" ] && [ ! -s "$1/delete" ] || return 0
+	while IFS= read -r ml_line; do
+		case $ml_line in *" d "*) return 0 ;; esac
+	done <"$1/differ"
+	return 1
+}
+
+# Names stand in lists as they are; a directory stands for itself alone.
+attribute_tar() {
+	tar --numeric-owner --acls --xattrs '--xattrs-include=*' --no-recursion --verbatim-files-from --no-unquote \
+		-C / "$@" 2>/dev/null
 }
 
 # Keeps the very inode of files whose copy would not be the same: another name points to it, or the userland's cp

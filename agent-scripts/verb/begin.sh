@@ -28,12 +28,23 @@ take_lock() {
 	TX=$STATE_DIR/tx/$ID
 	JOB=$TX/job
 	take_name "$TX/holder"
+	refuse_obstacle
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
 	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
 	[ -f "$TX/agent.sh" ] || cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
 	AGENT=$TX/agent.sh
+}
+
+# ln would make its link inside a directory, or inside the one that a symlink names.
+refuse_obstacle() {
+	ro_lock=$STATE_DIR/current
+	if [ -L "$ro_lock" ] || { [ -e "$ro_lock" ] && ! [ -f "$ro_lock" ]; }; then
+		rm -rf "$TX"
+		ID=''
+		refuse obstacle "$ro_lock is in the way and is no lock of snapback's: look at it, then remove it"
+	fi
 }
 
 refuse_locked() {

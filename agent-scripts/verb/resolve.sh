@@ -43,7 +43,9 @@ discard_dead() {
 contact() {
 	if ! read_current; then
 		# A lock that a power cut left empty is older than any arming, which would have made it durable.
-		if [ -e "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then rm -f "$STATE_DIR/current"; fi
+		if [ -f "$STATE_DIR/current" ] && ! [ -L "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then
+			rm -f "$STATE_DIR/current"
+		fi
 		return 0
 	fi
 	(
