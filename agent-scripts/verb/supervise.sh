@@ -13,7 +13,7 @@ verb_supervise() {
 	fi
 	take_name "$TX/supervisor" || exit 1
 	wake "$TX/holder"
-	until supervise_once; do
+	until supervise_once || ! [ -d "$TX" ]; do
 		read_now
 		if read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done

@@ -195,6 +195,27 @@ fn a_supervisor_told_to_end_leaves_its_work_to_the_backup() {
     });
 }
 
+#[test]
+fn nobody_waits_for_a_record_that_is_gone() {
+    everywhere(|t| {
+        let begun = t.begin(&Work::new().files(files(t)).window(60));
+        let connection = t.connect();
+        let job = connection.start(
+            snapback_agent::call::Sent::Plain,
+            &["follow", &begun.tx, "0", "done"],
+            b"",
+            "n",
+        );
+        wait_until("somebody follows", || {
+            let record = fs::read_dir(t.tx(&begun.tx, "")).unwrap();
+            record.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("follower.")).count() > 1
+        });
+        fs::remove_dir_all(t.state()).unwrap();
+        crate::target::finish(&job);
+        t.settle();
+    });
+}
+
 /// Ten real seconds past the deadline, so under one shell only.
 #[test]
 fn a_stuck_supervisor_is_overruled_and_the_runner_writes_no_more() {
