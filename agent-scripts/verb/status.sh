@@ -103,13 +103,20 @@ follow_lines() {
 	done
 }
 
+# Whether nobody will write to the journal any more: it is over, and who carried it out has ended.
 is_over() {
-	read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
+	[ -d "$TX" ] || return 0
+	read_mark 'done' || read_mark undo_failed || return 1
+	! carrier_alive
 }
 
 # A journal without a new end line whose transaction is over all the same: the reader has heard it already, or a
 # power cut came between the record and the line.
 follow_record() {
+	if ! [ -d "$TX" ]; then
+		tell "untouched -- the record of $ID is gone"
+		return
+	fi
 	read_state
 	fj_cause=
 	[ ! -s "$TX/cause" ] || IFS= read -r fj_cause <"$TX/cause"

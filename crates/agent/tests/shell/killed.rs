@@ -195,6 +195,27 @@ fn a_supervisor_told_to_end_leaves_its_work_to_the_backup() {
     });
 }
 
+#[test]
+fn nobody_waits_for_a_record_that_is_gone() {
+    everywhere(|t| {
+        let begun = t.begin(&Work::new().files(files(t)).window(60));
+        let connection = t.connect();
+        let job = connection.start(
+            snapback_agent::call::Sent::Plain,
+            &["follow", &begun.tx, "0", "done"],
+            b"",
+            "n",
+        );
+        wait_until("somebody follows", || {
+            let record = fs::read_dir(t.tx(&begun.tx, "")).unwrap();
+            record.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("follower.")).count() > 1
+        });
+        fs::remove_dir_all(t.state()).unwrap();
+        crate::target::finish(&job);
+        t.settle();
+    });
+}
+
 /// Ten real seconds past the deadline, so under one shell only.
 #[test]
 fn a_stuck_supervisor_is_overruled_and_the_runner_writes_no_more() {
@@ -223,11 +244,12 @@ fn a_stuck_supervisor_is_overruled_and_the_runner_writes_no_more() {
     t.settle();
 }
 
-/// Kills everything that runs for a target, as a power cut would.
+/// Kills everything that runs for a target, as a power cut would: first all is stopped, so that nobody lives to see
+/// another's end.
 fn cut_power(t: &Target) {
-    for _ in 0..3 {
+    for name in ["STOP", "STOP", "KILL"] {
         for (pid, _) in t.processes() {
-            signal(pid, "KILL");
+            signal(pid, name);
         }
     }
     t.settle();
@@ -349,7 +371,8 @@ fn an_undo_that_is_killed_goes_on_after_the_boot() {
         assert_same(&before, &look(t, "app"));
         boot(t, &begun, "boot-late");
         assert_eq!(t.read("log").unwrap(), "begun\nbegun\n");
-        assert!(begun.follow(t).whole().rolled_back().is_some());
+        let end = begun.follow(t);
+        assert!(end.whole().rolled_back().is_some(), "{end:#?}");
         assert!(!t.state().join("current").exists());
     });
 }

@@ -255,6 +255,10 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         drop(self.server.stdin.take());
+        // After a failure its command may hang; a connection that is closed doesn't wait for it either.
+        if std::thread::panicking() {
+            let _ = self.server.kill();
+        }
         let _ = self.server.wait();
     }
 }
