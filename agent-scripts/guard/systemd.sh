@@ -24,7 +24,9 @@ systemd_start() {
 }
 
 systemd_is_armed() {
-	systemctl is-active --quiet "snapback-$ID-guard.service" "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
+	# Two questions: is-active with two names is content with one of them.
+	systemctl is-active --quiet "snapback-$ID-guard.service" &&
+		systemctl is-active --quiet "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
 }
 
 # KillMode=process: a daemon that a script started lives on when the runner has ended.
@@ -73,9 +75,12 @@ read_group() {
 	GROUP=
 	while IFS= read -r rg_line; do
 		case $rg_line in
-		0::*"/snapback-$ID-$2.service") GROUP=/sys/fs/cgroup${rg_line#0::} ;;
-		*name=systemd:*"/snapback-$ID-$2.service") GROUP=/sys/fs/cgroup/systemd${rg_line##*name=systemd:} ;;
+		0::*"/snapback-$ID-$2.service") rg_folder=/sys/fs/cgroup${rg_line#0::} ;;
+		*name=systemd:*"/snapback-$ID-$2.service") rg_folder=/sys/fs/cgroup/systemd${rg_line##*name=systemd:} ;;
+		*) continue ;;
 		esac
+		# On a host with both versions only one of them is mounted where it is looked for.
+		[ ! -d "$rg_folder" ] || GROUP=$rg_folder
 	done 2>/dev/null <"/proc/$1/cgroup"
 	[ -n "$GROUP" ]
 }
@@ -97,11 +102,14 @@ systemd_stop() {
 HOOK_UNITS=/etc/systemd/system
 
 systemd_hook_installed() {
-	[ -f "$STATE_DIR/hook.sh" ] || return 1
+	[ -s "$STATE_DIR/hook.sh" ] && hook_script | cmp -s - "$STATE_DIR/hook.sh" || return 1
 	for shi_stage in boot boot-mounted boot-late; do
-		[ -f "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
+		shi_target=sysinit
+		[ "$shi_stage" != boot-late ] || shi_target=multi-user
+		[ -L "$HOOK_UNITS/$shi_target.target.wants/snapback-$shi_stage.service" ] || return 1
+		[ -s "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
+		systemd_hook_text "$shi_stage" | cmp -s - "$HOOK_UNITS/snapback-$shi_stage.service" || return 1
 	done
-	systemd_hook_text boot | cmp -s - "$HOOK_UNITS/snapback-boot.service"
 }
 
 # Installed once, inert without `current`. It is made durable before anything is armed; systemd need not be told:

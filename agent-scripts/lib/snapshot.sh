@@ -4,6 +4,7 @@
 #   roots    trees that are watched whole (may be absent) dirs     "MTIME/path" of the directories
 #   snap/    copies, as a tree that a person can read    link/    hard links, where a copy would lose something
 #   mounts   the mount points below which the paths lie  linked   the paths below link/
+#   changed  "CTIME/path" of watched files
 #   dirs.tar the directories' ACLs and attributes, where one may be removed or changed
 
 # Takes the snapshot of change $1 from its paths and roots.
@@ -26,7 +27,11 @@ take_snapshot() {
 	done <"$ts_dir/kinds" >"$ts_dir/files" 3>"$ts_dir/dirs"
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
 	keep_directories "$ts_dir"
-	[ -f "$ts_dir/roots" ] || link_fragile "$ts_dir" || return 1
+	if [ -f "$ts_dir/roots" ]; then
+		note_changed "$ts_dir" || return 1
+	else
+		link_fragile "$ts_dir" || return 1
+	fi
 	note_mounts "$ts_dir"
 }
 
@@ -55,6 +60,18 @@ copy_chunk() {
 	shift
 	cp -a --parents -- "$@" "$cc_dest" 2>/dev/null && return 0
 	tar -cf - -- "$@" 2>/dev/null | tar -xpf - -C "$cc_dest" 2>/dev/null
+}
+
+# Change times of watched files: what alters attributes or an ACL alone shows nowhere else.
+note_changed() {
+	while IFS= read -r nc_path; do
+		if [ -f "$nc_path" ] && ! [ -L "$nc_path" ]; then put "$nc_path"; fi
+	done <"$1/files" >"$1/regular" && in_chunks changed_chunk "" "" <"$1/regular" >"$1/changed"
+}
+
+changed_chunk() {
+	shift
+	stat -c %Z%n -- "$@"
 }
 
 kind_chunk() {

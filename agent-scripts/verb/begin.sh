@@ -120,14 +120,19 @@ snapshot_changes() {
 	done
 	put "$CONNECTION" >"$TX/arming_connection"
 	put rollback >"$TX/candidate.rollback"
-	# The reserve is given back when the undo begins, so that a full disk can't stop it.
-	write_reserve 2>/dev/null >"$TX/reserve" || refuse no_space "the reserve for the undo could not be written"
+	# Given back when the undo begins and when its copies are made, so that a full disk can't stop it.
+	write_reserve 1 2>/dev/null >"$TX/reserve" && write_reserve 7 2>/dev/null >"$TX/reserve.copies" ||
+		refuse no_space "the reserve for the undo could not be written"
 	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
 }
 
-# Half a megabyte.
+# So many times 64 KiB.
 write_reserve() {
-	for _ in 1 2 3 4 5 6 7 8; do printf '%65536s' '' || return 1; done
+	wr_left=$1
+	while [ "$wr_left" -gt 0 ]; do
+		printf '%65536s' '' || return 1
+		wr_left=$((wr_left - 1))
+	done
 }
 
 # Armed means: the record says so durably, the guard lives, and it was read back.
@@ -149,7 +154,8 @@ arm() {
 
 # The supervisor undoes if we die before `go`; from there on the runner answers for itself.
 start_apply() {
-	true >"$TX/go"
+	read_now
+	put "$NOW" >"$TX/go"
 	journal applying
 	guard_start_runner || fail "the runner could not be started"
 }

@@ -49,7 +49,11 @@ contact() {
 		return 0
 	fi
 	(
-		open_tx "$CURRENT" || exit 0
+		if ! open_tx "$CURRENT"; then
+			# A power cut while the record was being written: all is durable before anything is armed.
+			[ -d "$TX" ] && ! read_mark armed && ! is_alive "$TX/holder" && rm -f "$STATE_DIR/current"
+			exit 0
+		fi
 		resolve contact
 	)
 }

@@ -20,7 +20,7 @@ verb_supervise() {
 		2) continue ;;
 		esac
 		read_now
-		if [ -z "$DECISION" ] && read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
+		if [ -z "$DECISION" ] && read_deadline && [ "$DEADLINE" -gt "$NOW" ]; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
 	guard_stop
 	clean_up
@@ -53,23 +53,35 @@ supervise_once() {
 		else
 			decide_now "apply did not end within $SPEC_apply_timeout s"
 		fi
-		return 2
+		return
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
 		decide_now "the session ended before apply began"
 		return
 	fi
 	if is_runner_lost; then
-		decide_rollback "the runner ended before its work was done"
-		return 1
+		decide_now "the runner ended before its work was done"
+		return
 	fi
 	supervise_ready
 	return 1
 }
 
+# Decides; 2 when that stands, 1 when it could not be written down and is tried again later.
+decide_now() {
+	decide_rollback "$1" || return 1
+	return 2
+}
+
 # Whether the runner was there and is gone without a word. Looked at in this order, its last word can't be missed.
 is_runner_lost() {
-	[ -s "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
+	if [ -s "$TX/runner" ]; then
+		! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
+		return
+	fi
+	# Told to go ten seconds ago, and never seen.
+	IFS= read -r ir_go 2>/dev/null <"$TX/go" || return 1
+	[ "$NOW" -gt $((${ir_go:-0} + 1000)) ] && ! read_mark failed
 }
 
 # `ready` is the supervisor's word, durable, with the start tick of a process forked now: only a connection that

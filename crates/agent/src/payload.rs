@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a transaction is told about itself.
 #[derive(Clone, Debug, Default)]
 pub struct TxSpec {
-    /// SHA-256 of the token: the target never sees the token before the confirmation.
+    /// SHA-256 of the token and a newline: the target never sees the token before the confirmation.
     pub token_hash: String,
     /// The digest of the plan that was agreed to.
     pub plan_digest: String,

@@ -359,7 +359,7 @@ impl Begun {
         let token = format!("token-{}-{number}", target.shell.len());
         let digest = sha256_hex(format!("plan {number}").as_bytes());
         let spec = TxSpec {
-            token_hash: sha256_hex(token.as_bytes()),
+            token_hash: sha256_hex(format!("{token}\n").as_bytes()),
             plan_digest: digest.clone(),
             state_digest: inspected.inspection.state_digest.clone(),
         };
