@@ -143,6 +143,8 @@ arm() {
 	read_now
 	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||
 		refuse no_space "the arming could not be written down"
+	# bash would tell here that a child of ours was killed.
+	exec 2>/dev/null
 	if ! guard_start || ! await_armed; then
 		decide_rollback "the guard could not be started"
 		carry_out

@@ -69,7 +69,7 @@ verb_follow() {
 follow_journal() {
 	fj_line=0 fj_from=$1 fj_until=$2 fj_round=0 fj_over=
 	take_name "$TX/follower.$$"
-	# bash would tell here that a child of ours was killed; what there is to tell stands in the journal.
+	# bash would tell here that a child of ours was killed.
 	exec 2>/dev/null
 	true >>"$TX/journal"
 	exec 3<"$TX/journal"

@@ -143,8 +143,23 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Tells what the records say, for whoever reads of a failure.
+    fn explain(&self) {
+        for record in fs::read_dir(self.state().join("tx")).into_iter().flatten().flatten() {
+            let names: Vec<_> =
+                fs::read_dir(record.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+            let journal = fs::read_to_string(record.path().join("journal")).unwrap_or_default();
+            eprintln!("{}: {}: {names:?}\n{journal}", self.shell, record.path().display());
+        }
+    }
+}
+
 impl Drop for Target {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.explain();
+        }
         // Nothing that a failed test left may outlive it; the pids are of processes that name our own folder.
         for (pid, _) in self.processes() {
             signal(pid, "KILL");
