@@ -11,8 +11,8 @@ resolve() {
 	fi
 	read_decision
 	if [ -z "$DECISION" ]; then
-		if ! read_mark armed; then
-			is_alive "$TX/holder" || discard_quietly
+		if is_unarmed; then
+			is_alive "$TX/holder" || discard_dead
 			return 0
 		fi
 		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
@@ -25,6 +25,18 @@ resolve() {
 	*) carry_out ;;
 	esac
 	return 0
+}
+
+# Whether nothing is armed, nor can be any more by a session that has just died: so its life is looked at before the
+# mark is looked for a last time.
+is_unarmed() {
+	! read_mark armed && { is_alive "$TX/holder" || ! read_mark armed; }
+}
+
+# Discards what a session that died has left, and ends the baseline checks it may have been asking.
+discard_dead() {
+	kill_transaction
+	discard_quietly
 }
 
 # What every controller's visit does first.
@@ -143,7 +155,7 @@ verb_boot() {
 	read_decision
 	if [ -z "$DECISION" ]; then
 		if ! read_mark armed; then
-			is_alive "$TX/holder" || discard_quietly
+			is_alive "$TX/holder" || discard_dead
 			exit 0
 		fi
 		! is_alive "$TX/supervisor" || exit 0

@@ -19,15 +19,27 @@ verb_rollback() {
 		tell end
 		return
 	fi
-	if ! read_mark armed && ! read_mark 'done'; then
-		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
-		discard_quietly
+	JOB=$TX/job
+	if ! read_mark 'done' && ! read_mark armed; then end_holder; fi
+	# It may have armed with its last breath.
+	if ! read_mark 'done' && is_unarmed; then
+		discard_dead
 	elif ! read_mark 'done'; then
 		decide_rollback "${vr_cause:-asked for by hand}"
 		retry_undo
 	fi
 	follow_journal "$vr_from" 'done'
 	tell end
+}
+
+# Ends a session that hasn't armed yet.
+end_holder() {
+	is_alive "$TX/holder" && kill -KILL "$ALIVE_PID" 2>/dev/null
+	eh_left=50
+	while is_alive "$TX/holder" && [ "$eh_left" -gt 0 ]; do
+		rest 10
+		eh_left=$((eh_left - 1))
+	done
 }
 
 # On a host whose rollback failed only what is still broken is done again.

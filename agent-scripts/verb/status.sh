@@ -104,12 +104,16 @@ follow_lines() {
 }
 
 is_over() {
-	read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
+	! [ -d "$TX" ] || read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
 }
 
 # A journal without a new end line whose transaction is over all the same: the reader has heard it already, or a
 # power cut came between the record and the line.
 follow_record() {
+	if ! [ -d "$TX" ]; then
+		tell "untouched -- the record of $ID is gone"
+		return
+	fi
 	read_state
 	fj_cause=
 	[ ! -s "$TX/cause" ] || IFS= read -r fj_cause <"$TX/cause"

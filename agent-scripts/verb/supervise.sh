@@ -13,12 +13,7 @@ verb_supervise() {
 		take_name "$TX/supervisor" || exit 1
 		wake "$TX/holder"
 	fi
-	while :; do
-		supervise_once
-		case $? in
-		0) break ;;
-		2) continue ;;
-		esac
+	until supervise_once || ! [ -d "$TX" ]; do
 		read_now
 		if [ -z "$DECISION" ] && read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done

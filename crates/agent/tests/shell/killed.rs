@@ -63,10 +63,25 @@ fn a_session_killed_before_arming_leaves_nothing() {
         assert_eq!(last(t), "discarded");
         assert_eq!([t.read("app/a").as_deref(), t.read("app/c").as_deref()], [Some("old"), None]);
         assert!(!t.state().join("current").exists());
-        for (pid, _) in t.processes() {
-            // The check that was asked ends by its own limit; nothing of ours waits for it.
-            signal(pid, "KILL");
-        }
+        t.settle();
+    });
+}
+
+#[test]
+fn a_rollback_before_arming_ends_the_session_and_discards() {
+    everywhere(|t| {
+        let mut baseline = check("slow", &format!("touch {0}.here; sleep 30", t.dest("x")));
+        baseline.baseline = true;
+        baseline.pace.timeout = secs(30);
+        let work = Work::new().files(files(t)).check(baseline);
+        let connection = t.connect();
+        let (begun, _) = t.begin_unheard(&connection, &work);
+        wait_until("the baseline check", || Path::new(&t.dest("x.here")).exists());
+        let end = t.verb(&["rollback", &begun.tx]);
+        assert_eq!(end.whole().journal(), [&snapback_agent::journal::Entry::Discarded]);
+        assert!(!t.state().join("current").exists());
+        assert_eq!(t.read("app/a").unwrap(), "old");
+        t.settle();
     });
 }
 
@@ -176,6 +191,27 @@ fn a_supervisor_told_to_end_leaves_its_work_to_the_backup() {
         signal(pid, "TERM");
         wait_until("undone", || !t.state().join("current").exists());
         assert_eq!(t.read("app/a").unwrap(), "old");
+        t.settle();
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_record_that_is_gone() {
+    everywhere(|t| {
+        let begun = t.begin(&Work::new().files(files(t)).window(60));
+        let connection = t.connect();
+        let job = connection.start(
+            snapback_agent::call::Sent::Plain,
+            &["follow", &begun.tx, "0", "done"],
+            b"",
+            "n",
+        );
+        wait_until("somebody follows", || {
+            let record = fs::read_dir(t.tx(&begun.tx, "")).unwrap();
+            record.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("follower.")).count() > 1
+        });
+        fs::remove_dir_all(t.state()).unwrap();
+        crate::target::finish(&job);
         t.settle();
     });
 }

@@ -19,10 +19,14 @@ use std::time::{Duration, Instant};
 
 /// The agent knows a connection by the name of the process that serves it. Copied by another process: while one
 /// thread has a program open for writing, no other can start it.
-static SSHD: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-    let folder = tempfile::Builder::new().prefix("snapback-sshd.").tempdir().unwrap();
-    assert!(Command::new("cp").arg("/bin/dash").arg(folder.path().join("sshd")).status().unwrap().success());
-    folder
+static SSHD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let sshd = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sshd");
+    if !sshd.exists() {
+        let own = sshd.with_extension(std::process::id().to_string());
+        assert!(Command::new("cp").arg("/bin/dash").arg(&own).status().unwrap().success());
+        fs::rename(own, &sshd).unwrap();
+    }
+    sshd
 });
 
 static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -119,7 +123,7 @@ impl Target {
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
             let ours = line.contains(&state) || String::from_utf8_lossy(&environ).contains(&state);
-            let connection = line.starts_with(&SSHD.path().display().to_string());
+            let connection = line.starts_with(&SSHD.display().to_string());
             if ours && !connection && !line.is_empty() {
                 found.push((pid, line));
             }
@@ -176,7 +180,7 @@ const SERVE: &str = r#"while read -r j; do /bin/sh -c "$(cat "$j/cmd")" <"$j/in"
 
 impl<'a> Connection<'a> {
     fn open(target: &'a Target) -> Self {
-        let server = Command::new(SSHD.path().join("sshd"))
+        let server = Command::new(SSHD.as_path())
             .args(["-c", SERVE])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -251,6 +255,10 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         drop(self.server.stdin.take());
+        // After a failure its command may hang; a connection that is closed doesn't wait for it either.
+        if std::thread::panicking() {
+            let _ = self.server.kill();
+        }
         let _ = self.server.wait();
     }
 }
