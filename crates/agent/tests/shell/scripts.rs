@@ -14,7 +14,7 @@ fn values_arrive_as_they_were_written() {
     everywhere(|t| {
         let show = |name: &str| format!("printf %s \"${name}\" > {}", t.dest(name));
         let lines =
-            ["VAR_nasty", "VAR_last_newline", "FACT_DEV", "DEPLOY_HOST", "DEPLOY_ADDRESS", "DEPLOY_RUN"];
+            ["VAR_NASTY", "VAR_LAST_NEWLINE", "FACT_DEV", "DEPLOY_HOST", "DEPLOY_ADDRESS", "DEPLOY_RUN"];
         let mut s = script(&format!(
             "{}\npwd > {}\nsed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status > {}",
             lines.map(show).join("\n"),
@@ -26,8 +26,8 @@ fn values_arrive_as_they_were_written() {
         let begun = t.begin(&work);
         assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
         let read = |name: &str| t.read(name).unwrap();
-        assert_eq!(read("VAR_nasty"), NASTY);
-        assert_eq!(read("VAR_last_newline"), "x\n\n");
+        assert_eq!(read("VAR_NASTY"), NASTY);
+        assert_eq!(read("VAR_LAST_NEWLINE"), "x\n\n");
         assert_eq!(read("FACT_DEV"), "a b=c \"q\"");
         assert_eq!(read("DEPLOY_HOST"), "target.example.org");
         assert_eq!(read("DEPLOY_ADDRESS"), "192.0.2.1");
