@@ -73,7 +73,7 @@ fn doctor_is_content_and_forget_leaves_no_trace() {
     host.power_cut().unwrap();
     host.boot().unwrap();
     let said = stage.says(&["forget", "--yes", &file]);
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "app1: forgotten\n"), "{said:?}");
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "app1: forgotten\n", ""));
     assert_eq!(before.differences(&look()), Vec::<String>::new());
     host.exec_sh("! systemctl list-units --all --plain --no-legend 'snapback*' | grep .").unwrap();
     // And it begins anew as if nothing had been.
