@@ -106,7 +106,7 @@ fn a_frozen_runner_is_killed_at_the_deadline_and_a_killed_supervisor_undoes_at_o
             runner.freeze_cgroup(&format!("system.slice/{unit}")).unwrap();
             let late = undone_after(&runner, 20, 4);
             println!("frozen runner: undone {late}0 ms after the deadline");
-            assert!((0..=300).contains(&late), "{late}: {}", record(&runner));
+            assert!((0..=500).contains(&late), "{late}: {}", record(&runner));
             // Should it still be there, it must not go on when it is thawed.
             let _ = runner.thaw_cgroup(&format!("system.slice/{unit}"));
             assert_undone(&runner, run);
