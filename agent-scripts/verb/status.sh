@@ -103,8 +103,11 @@ follow_lines() {
 	done
 }
 
+# Whether nobody will write to the journal any more: it is over, and who carried it out has ended.
 is_over() {
-	! [ -d "$TX" ] || read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
+	[ -d "$TX" ] || return 0
+	read_mark 'done' || read_mark undo_failed || return 1
+	! carrier_alive
 }
 
 # A journal without a new end line whose transaction is over all the same: the reader has heard it already, or a

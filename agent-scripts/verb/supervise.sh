@@ -13,7 +13,12 @@ verb_supervise() {
 		take_name "$TX/supervisor" || exit 1
 		wake "$TX/holder"
 	fi
-	until supervise_once || ! [ -d "$TX" ]; do
+	while [ -d "$TX" ]; do
+		supervise_once
+		case $? in
+		0) break ;;
+		2) continue ;;
+		esac
 		read_now
 		if [ -z "$DECISION" ] && read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
@@ -33,26 +38,26 @@ supervise_once() {
 		return
 	fi
 	if read_mark failed; then
-		decide_rollback "$MARK"
-		return 2
+		decide_now "$MARK"
+		return
 	fi
 	read_now
 	if ! read_deadline; then
-		decide_rollback "the record of the arming is not of this boot"
-		return 2
+		decide_now "the record of the arming is not of this boot"
+		return
 	fi
 	if [ $((NOW - DEADLINE)) -ge 0 ]; then
 		note expired $((NOW - DEADLINE))
 		if read_mark applied; then
-			decide_rollback "not confirmed within $SPEC_window s after apply"
+			decide_now "not confirmed within $SPEC_window s after apply"
 		else
-			decide_rollback "apply did not end within $SPEC_apply_timeout s"
+			decide_now "apply did not end within $SPEC_apply_timeout s"
 		fi
 		return 2
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
-		decide_rollback "the session ended before apply began"
-		return 2
+		decide_now "the session ended before apply began"
+		return
 	fi
 	if is_runner_lost; then
 		decide_rollback "the runner ended before its work was done"
