@@ -101,15 +101,19 @@ systemd_stop() {
 
 HOOK_UNITS=/etc/systemd/system
 
+# Whether the hook is there, enabled, and as this agent would write it.
 systemd_hook_installed() {
-	[ -s "$STATE_DIR/hook.sh" ] && hook_script | cmp -s - "$STATE_DIR/hook.sh" || return 1
+	hook_script | cmp -s - "$STATE_DIR/hook.sh" || return 1
+	shi_all=
 	for shi_stage in boot boot-mounted boot-late; do
-		shi_target=sysinit
-		[ "$shi_stage" != boot-late ] || shi_target=multi-user
-		[ -L "$HOOK_UNITS/$shi_target.target.wants/snapback-$shi_stage.service" ] || return 1
-		[ -s "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
-		systemd_hook_text "$shi_stage" | cmp -s - "$HOOK_UNITS/snapback-$shi_stage.service" || return 1
+		hook_target "$shi_stage"
+		[ -f "$HOOK_UNITS/snapback-$shi_stage.service" ] && [ -e "$HOOK_WANTS/snapback-$shi_stage.service" ] || return 1
+		hook_text "$shi_stage"
+		shi_all=$shi_all$HOOK_TEXT
 	done
+	[ "$shi_all" = "$(cat "$HOOK_UNITS/snapback-boot.service" "$HOOK_UNITS/snapback-boot-mounted.service" \
+		"$HOOK_UNITS/snapback-boot-late.service")
+" ]
 }
 
 # Installed once, inert without `current`. It is made durable before anything is armed; systemd need not be told:
@@ -121,19 +125,29 @@ systemd_install_hook() {
 	# shellcheck disable=SC2086
 	mkdir -p $sih_wants || return 1
 	for sih_stage in boot boot-mounted boot-late; do
-		systemd_hook_text "$sih_stage" >"$HOOK_UNITS/snapback-$sih_stage.service" || return 1
-		sih_target=sysinit
-		[ "$sih_stage" != boot-late ] || sih_target=multi-user
-		# systemd warns of units that not everybody may read.
-		chmod 0644 "$HOOK_UNITS/snapback-$sih_stage.service" || return 1
-		ln -sf "../snapback-$sih_stage.service" "$HOOK_UNITS/$sih_target.target.wants/" || return 1
+		hook_target "$sih_stage"
+		hook_text "$sih_stage"
+		sih_unit=$HOOK_UNITS/snapback-$sih_stage.service
+		# systemd warns of units that not everybody may read. A masked one is a symlink to nowhere.
+		rm -f "$sih_unit" && printf %s "$HOOK_TEXT" >"$sih_unit" && chmod 0644 "$sih_unit" || return 1
+		ln -sf "../snapback-$sih_stage.service" "$HOOK_WANTS/" || return 1
 	done
 	# shellcheck disable=SC2086
 	durable "$STATE_DIR/hook.sh" "$STATE_DIR" "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS" $sih_wants
 }
 
+hook_target() {
+	case $1 in
+	boot-late) HOOK_WANTS=$HOOK_UNITS/multi-user.target.wants ;;
+	*) HOOK_WANTS=$HOOK_UNITS/sysinit.target.wants ;;
+	esac
+}
+
 systemd_remove_hook() {
 	rm -f "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS"/*.wants/snapback-boot*.service "$STATE_DIR/hook.sh"
+	# Since a reboot systemd knows them.
+	systemctl daemon-reload >/dev/null 2>&1
+	return 0
 }
 
 hook_script() {
@@ -148,52 +162,55 @@ exec /bin/sh "$state/tx/$id/agent.sh" - "$state" plain - boot "$id" "$1"
 HOOK
 }
 
+# Sets HOOK_TEXT to the unit of a stage.
 # Measured: only Before=local-fs-pre.target, with a daemon-reload of the hook's own, still boots a host whose fstab
 # was broken. Where the state lies on a file system of its own, that one must be mounted first.
-systemd_hook_text() {
-	sht_state="ConditionPathExists=$STATE_DIR/current"
-	sht_early=local-fs-pre.target
+hook_text() {
+	ht_state="ConditionPathExists=$STATE_DIR/current"
+	ht_early="local-fs-pre.target local-fs.target systemd-sysctl.service systemd-modules-load.service"
+	ht_wants="local-fs-pre.target network-pre.target"
 	read_mounts
 	find_mount "$STATE_DIR"
 	if [ "$MOUNT_POINT" != / ]; then
-		sht_early=
-		sht_state="$sht_state
+		ht_early='' ht_wants=network-pre.target
+		ht_state="$ht_state
 RequiresMountsFor=$STATE_DIR"
 	fi
-	sht_network="network-pre.target systemd-networkd.service nftables.service netfilter-persistent.service ufw.service firewalld.service networking.service NetworkManager.service ssh.service sshd.service"
+	ht_network="network-pre.target systemd-networkd.service nftables.service netfilter-persistent.service ufw.service firewalld.service networking.service NetworkManager.service ssh.service sshd.service"
+	# The boot waits for the early stages, so their time is limited. Nobody waits for the late one, each of its steps
+	# has a limit of its own, and a daemon that a rollback starts must live on.
+	ht_limit=TimeoutStartSec=90
 	case $1 in
 	boot)
-		sht_order="DefaultDependencies=no
+		ht_order="DefaultDependencies=no
 After=systemd-remount-fs.service
-Wants=local-fs-pre.target network-pre.target
-Before=$sht_early local-fs.target sysinit.target systemd-sysctl.service systemd-modules-load.service $sht_network shutdown.target
-Conflicts=shutdown.target"
-		[ -n "$sht_early" ] || sht_order="DefaultDependencies=no
-After=systemd-remount-fs.service
-Wants=network-pre.target
-Before=sysinit.target $sht_network shutdown.target
+Wants=$ht_wants
+Before=$ht_early sysinit.target $ht_network shutdown.target
 Conflicts=shutdown.target"
 		;;
 	boot-mounted)
-		sht_order="DefaultDependencies=no
+		ht_order="DefaultDependencies=no
 After=local-fs.target snapback-boot.service
 Wants=network-pre.target
-Before=sysinit.target $sht_network shutdown.target
+Before=sysinit.target $ht_network shutdown.target
 Conflicts=shutdown.target"
 		;;
-	*) sht_order="After=multi-user.target" ;;
+	*)
+		ht_order=After=multi-user.target
+		ht_limit="TimeoutStartSec=infinity
+KillMode=process"
+		;;
 	esac
-	cat <<UNIT
-[Unit]
+	HOOK_TEXT="[Unit]
 Description=snapback: undo what was not confirmed ($1)
-$sht_order
-$sht_state
+$ht_order
+$ht_state
 IgnoreOnIsolate=yes
 
 [Service]
 Type=oneshot
 ExecStart=/bin/sh $STATE_DIR/hook.sh $1
-TimeoutStartSec=90
+$ht_limit
 StandardOutput=journal+console
-UNIT
+"
 }

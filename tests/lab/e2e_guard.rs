@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 const TX: &str = "cd /var/lib/snapback/tx && for t in *; do :; done && cd $t";
 
 /// A script that goes on writing into what is watched, and is still at it when its time is up.
-fn writer(stage: &Stage, host: &str) -> Running {
+fn writer(stage: &Stage, host: &str, apply_timeout: u32) -> Running {
     stage.file(
         "write.sh",
         "#!/bin/sh\nwhile :; do date +%s%N >>/etc/shop/log; date >/etc/shop/new; sleep 0.05; done\n",
     );
     stage.start(
         &format!(
-            "[hosts.{host}]\nconnect_timeout = \"2s\"\n[confirm]\ntimeout = \"4s\"\napply_timeout = \"4s\"\nsettle = \"0s\"\n\
+            "[hosts.{host}]\nconnect_timeout = \"2s\"\n[confirm]\ntimeout = \"4s\"\napply_timeout = \"{apply_timeout}s\"\nsettle = \"0s\"\n\
              [[changes]]\nkind = \"script\"\nwatch = [\"/etc/shop\"]\napply = {{ file = \"write.sh\" }}\n"
         ),
         &[],
@@ -73,7 +73,7 @@ fn a_frozen_supervisor_is_replaced_ten_seconds_after_the_deadline() {
     thread::scope(|scope| {
         scope.spawn(|| {
             prepare(&stopped);
-            let run = writer(&stage, "stopped");
+            let run = writer(&stage, "stopped", 4);
             let unit = guard_unit(&stopped);
             stopped.exec_sh(&format!("systemctl kill -s STOP {unit}")).unwrap();
             let late = undone_after(&stopped, 40, 4);
@@ -83,7 +83,7 @@ fn a_frozen_supervisor_is_replaced_ten_seconds_after_the_deadline() {
         });
         scope.spawn(|| {
             prepare(&frozen);
-            let run = writer(&stage, "frozen");
+            let run = writer(&stage, "frozen", 4);
             let unit = guard_unit(&frozen);
             frozen.freeze_cgroup(&format!("system.slice/{unit}")).unwrap();
             let late = undone_after(&frozen, 40, 4);
@@ -101,30 +101,25 @@ fn a_frozen_runner_is_killed_at_the_deadline_and_a_killed_supervisor_undoes_at_o
     thread::scope(|scope| {
         scope.spawn(|| {
             prepare(&runner);
-            let run = writer(&stage, "runner");
+            let run = writer(&stage, "runner", 4);
             let unit = guard_unit(&runner).replace("guard", "run");
             runner.freeze_cgroup(&format!("system.slice/{unit}")).unwrap();
             let late = undone_after(&runner, 20, 4);
             println!("frozen runner: undone {late}0 ms after the deadline");
-            assert!((0..=150).contains(&late), "{late}: {}", record(&runner));
+            assert!((0..=500).contains(&late), "{late}: {}", record(&runner));
             // Should it still be there, it must not go on when it is thawed.
             let _ = runner.thaw_cgroup(&format!("system.slice/{unit}"));
             assert_undone(&runner, run);
         });
         scope.spawn(|| {
             prepare(&killed);
-            let run = writer(&stage, "killed");
+            let run = writer(&stage, "killed", 20);
             let unit = guard_unit(&killed);
             let begun = Instant::now();
             killed.exec_sh(&format!("systemctl kill -s KILL {unit}")).unwrap();
-            undone_after(&killed, 10, 4);
+            let late = undone_after(&killed, 15, 20);
             println!("killed supervisor: undone {} ms later", begun.elapsed().as_millis());
-            assert!(
-                begun.elapsed() < Duration::from_millis(2500),
-                "{:?}: {}",
-                begun.elapsed(),
-                record(&killed)
-            );
+            assert!(late < -1000, "{late}: {}", record(&killed));
             assert_undone(&killed, run);
         });
     });
@@ -149,7 +144,7 @@ fn without_any_guard_the_next_contact_undoes_or_else_the_next_boot() {
     thread::scope(|scope| {
         scope.spawn(|| {
             prepare(&contact);
-            behead(&contact, writer(&stage, "contact"));
+            behead(&contact, writer(&stage, "contact", 4));
             let fleet = stage.fleet("[hosts.contact]\n");
             let said = stage.says(&["status", &fleet]);
             assert_eq!(said.code, Some(0), "{said:?}");
@@ -161,7 +156,7 @@ fn without_any_guard_the_next_contact_undoes_or_else_the_next_boot() {
         });
         scope.spawn(|| {
             prepare(&reboot);
-            behead(&reboot, writer(&stage, "reboot"));
+            behead(&reboot, writer(&stage, "reboot", 4));
             reboot.exec(&["systemctl", "reboot"]).unwrap();
             sleep(Duration::from_secs(1));
             reboot.wait_until_reachable(Duration::from_secs(30)).unwrap();

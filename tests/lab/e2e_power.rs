@@ -1,7 +1,7 @@
 //! Power cuts and reboots inside a transaction: the boot hook puts the old state back before sshd answers.
 
 use crate::e2e_stage::{Running, Said, Stage, assert_quiet, record, wait_for};
-use snapback_testkit::lab::LabHost;
+use snapback_testkit::lab::{HostKind, LabHost};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -122,6 +122,50 @@ fn a_power_cut_in_the_middle_of_the_undo_is_finished_at_boot() {
     assert_eq!(cut_and_boot(&stage, &host), "before\n");
     assert_hook_first(&host);
     assert_mended(&stage, &host, run);
+}
+
+/// Takes the hook away in ways that leave its files: the next run must see to it.
+const UNHOOK: &str = "systemctl disable -q snapback-boot snapback-boot-late; systemctl mask -q snapback-boot-mounted || true; \
+                      printf '[Service]\\nExecStart=/bin/true\\n' >/etc/systemd/system/snapback-boot-late.service";
+
+#[test]
+fn a_reboot_and_a_state_on_a_disk_of_its_own_and_a_hook_that_was_tampered_with() {
+    let stage = Stage::new("reboots");
+    let own = stage.lab.host("own").kind(HostKind::Systemd).small_state_disk(24).boot().unwrap();
+    let [host] = stage.systemd(["app1"]);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            prepare(&own);
+            let run = stage.start(&fleet(&own, "true", "true", WAITS), &[]);
+            wait_for(&own, 15, &format!("{TX} && test -e ready"));
+            assert_eq!(cut_and_boot(&stage, &own), "before\n");
+            assert_hook_first(&own);
+            assert_mended(&stage, &own, run);
+        });
+        scope.spawn(|| {
+            prepare(&host);
+            stage.run(&fleet(&host, "true", "true", "")).expect("app1", "confirmed", 0);
+            prepare(&host);
+            host.exec_sh(&format!("rm /etc/shop/added; {UNHOOK}")).unwrap();
+            let daemon = "echo script >/etc/shop/by-script; setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >/run/daemon";
+            let run = stage.start(&fleet(&host, "echo all >/etc/shop/by-script", daemon, WAITS), &[]);
+            wait_for(&host, 15, "test -e /etc/shop/added");
+            wait_for(&host, 15, &format!("{TX} && test -e ready"));
+            host.exec(&["systemctl", "reboot"]).unwrap();
+            let end = Instant::now() + Duration::from_secs(20);
+            while host.exec(&["test", "-e", "/run/systemd/units"]).is_ok_and(|ran| ran.success()) && host.answers_within(Duration::from_millis(100)) {
+                assert!(Instant::now() < end, "it didn't go down");
+                sleep(Duration::from_millis(10));
+            }
+            host.wait_until_reachable(Duration::from_secs(20)).unwrap();
+            assert_eq!(stage.ssh(&["app1", "cat /etc/shop/conf; test -e /etc/shop/added || echo gone"]).out, "before\ngone\n");
+            assert_hook_first(&host);
+            // What the rollback started in the late stage lives on after it.
+            wait_for(&host, 10, &format!("{TX} && test -e done"));
+            wait_for(&host, 10, "! systemctl is-active -q snapback-boot-late && kill -0 $(cat /run/daemon)");
+            assert_mended(&stage, &host, run);
+        });
+    });
 }
 
 /// A mount that fails keeps a host from booting as far as sshd: the first half shows that it does.

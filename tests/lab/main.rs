@@ -1,5 +1,6 @@
 //! Tests on real hosts: namespaces with a root of their own, real sshd, real systemd. They need root.
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
+#![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod e2e_batch;
 mod e2e_daemon;
