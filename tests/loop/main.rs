@@ -1,0 +1,11 @@
+//! The `deploy` command, end to end: against real sshds on loopback, as whoever runs the tests, with nothing of this
+//! machine touched.
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
+
+mod checks;
+mod failures;
+mod happy;
+mod lockout;
+mod output;
+mod plan;
+mod stage;
