@@ -105,7 +105,7 @@ fn a_check_that_becomes_green_in_time_is_waited_for() {
 fn a_failed_check_is_one_event_and_its_output_is_kept() {
     let stage = Stage::new();
     stage.fleet(&format!("{MOTD}[[checks]]\nname = \"moon\"\nrun = 'echo one; echo two; exit 3'\n{SHORT}\n"));
-    let told = told(&stage.deploy(&["fleet.toml", "--yes", "--volatile-guard", "--output", "json"]).run());
+    let told = told(&stage.change_json().run());
     assert_eq!(events(&told, "check_finished").len(), 1);
     let output: Vec<_> = events(&told, "output").iter().map(|o| o["line"].clone()).collect();
     assert_eq!(output, ["one", "two"]);

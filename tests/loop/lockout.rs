@@ -40,7 +40,7 @@ fn a_host_that_falls_silent_is_read_back_once_it_can_be_reached_again() {
     let host = stage.host();
     let before = host.tree();
     stage.fleet(&format!("{MOTD}{TELLING}"));
-    let mut running = stage.deploy(&["fleet.toml", "--yes", "--volatile-guard", "--output", "json"]).start();
+    let mut running = stage.change_json().start();
     running.await_that("the change is applied", || host.file("applied").exists());
     host.relay.blackhole();
     host.await_over();

@@ -4,7 +4,10 @@
 
 mod checks;
 mod failures;
+mod fresh;
 mod happy;
+mod killed;
+mod line;
 mod lockout;
 mod output;
 mod plan;

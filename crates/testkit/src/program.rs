@@ -53,6 +53,13 @@ impl Program {
         self
     }
 
+    /// Gives it something to read.
+    #[must_use]
+    pub fn stdin(mut self, stdin: Stdio) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
     /// Sets the longest that it may take.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {

@@ -4,6 +4,7 @@ mod guards;
 mod host;
 mod tree;
 
+pub(crate) use guards::all_below;
 pub(crate) use host::Host;
 pub(crate) use tree::{Tree, tree};
 
@@ -19,8 +20,9 @@ use tempfile::TempDir;
 pub(crate) const MOTD: &str = "[[changes]]\nname = \"motd\"\nkind = \"files\"\n[[changes.files]]\n\
                                dest = \"{{ root }}/etc/motd\"\ncontent = \"new\\n\"\n";
 
-/// The limits of most runs here.
-pub(crate) const LIMITS: &str = "[confirm]\ntimeout = \"3s\"\napply_timeout = \"20s\"\nsettle = \"0s\"\n";
+/// A local check that holds the window open until `go` lies beside the fleet file.
+pub(crate) const HOLD: &str = "[[checks]]\nname = \"hold\"\nwhere = \"local\"\nrun = 'until test -e go; do sleep 0.1; done'\n\
+                               timeout = \"30s\"\nhealthy_deadline = \"3s\"\n";
 
 /// Hosts, and a controller that can reach them.
 pub(crate) struct Stage {
@@ -81,9 +83,16 @@ impl Stage {
         self.write("ssh_config", format!("{lines}\n{blocks}"));
     }
 
-    /// Writes a fleet file with all hosts and the usual limits.
+    /// Writes a fleet file with all hosts and a window of three seconds.
     pub(crate) fn fleet(&self, body: &str) {
-        self.write("fleet.toml", format!("{}{LIMITS}\n{body}", self.head()));
+        self.fleet_within(3, body);
+    }
+
+    /// Writes a fleet file with all hosts and a window of so many seconds.
+    pub(crate) fn fleet_within(&self, window: u32, body: &str) {
+        let limits = "apply_timeout = \"20s\"\nsettle = \"0s\"";
+        let text = format!("{}[confirm]\ntimeout = \"{window}s\"\n{limits}\n\n{body}", self.head());
+        self.write("fleet.toml", text);
     }
 
     /// Returns the part of a fleet file that names the hosts.
@@ -114,14 +123,24 @@ impl Stage {
         self.deploy(&["fleet.toml", "--yes", "--volatile-guard"])
     }
 
-    /// Changes the fleet and returns what was told, event by event.
+    /// Returns the command that changes the fleet and tells it event by event.
+    pub(crate) fn change_json(&self) -> Program {
+        self.change().args(["--output", "json"])
+    }
+
+    /// Changes the fleet and returns what was told.
     pub(crate) fn change_told(&self, code: i32) -> Vec<Value> {
-        told(
-            &self
-                .deploy(&["fleet.toml", "--yes", "--volatile-guard", "--output", "json"])
-                .run()
-                .must_exit(code),
-        )
+        told(&self.change_json().run().must_exit(code))
+    }
+
+    /// Ends what [`HOLD`] waits for.
+    pub(crate) fn let_go(&self) {
+        self.write("go", "");
+    }
+
+    /// Returns the user's own ssh, and how they call it.
+    pub(crate) fn ssh(&self, arguments: &[&str]) -> Program {
+        Program::new("ssh").args(["-F", "ssh_config"]).args(arguments).dir(&self.dir.path().join("fleet"))
     }
 
     /// Returns how many connections all relays have taken.
