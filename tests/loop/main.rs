@@ -5,10 +5,15 @@
 mod checks;
 mod failures;
 mod fresh;
+mod hands;
 mod happy;
+mod interrupt;
 mod killed;
 mod line;
 mod lockout;
+mod many;
+mod noise;
 mod output;
 mod plan;
 mod stage;
+mod ways;

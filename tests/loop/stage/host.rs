@@ -40,6 +40,14 @@ impl Host {
         fs::write(&self.known, line(self.relay.port()) + &line(self.sshd.port())).unwrap();
     }
 
+    /// Lets the controller know the host's present key beside those that it knows.
+    pub(crate) fn learn_key_too(&self) {
+        let known = fs::read_to_string(&self.known).unwrap();
+        self.learn_key();
+        let present = fs::read_to_string(&self.known).unwrap();
+        fs::write(&self.known, known + &present).unwrap();
+    }
+
     pub(super) fn client_config(&self) -> String {
         let known = self.known.display();
         let ours =
