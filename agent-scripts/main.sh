@@ -5,7 +5,7 @@
 # What is over needs no more room than its record; the last few records are kept for `status`.
 clean_up() {
 	read_mark 'done' || return 0
-	rm -rf "$TX/job/c" "$TX/job/h" "$TX/job/k" "$TX/job/vars" "$TX/reserve" "$TX/lock" "$TX/agent.sh" "$TX/tools" \
+	rm -rf "$TX/job/c" "$TX/job/h" "$TX/job/k" "$TX/job/vars" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
 		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken
 	prune
 }
@@ -25,19 +25,20 @@ prune() {
 	find "$STATE_DIR/inbox" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} +
 }
 
-# Finds out what this host's tools can do. `begin` writes it down beside its transaction, so that the guard's
-# processes needn't ask again.
+# Finds out what this host's tools can do. Each inspection asks, and writes it down for what follows in this boot.
 probe_tools() {
 	SH=${SNAPBACK_SH:-/bin/sh}
 	SETSID=
 	! command -v setsid >/dev/null 2>&1 || SETSID=setsid
 	read_boot_id
-	recall_tools "${0%/*}" || { read_current && recall_tools "$STATE_DIR/tx/$CURRENT"; } || probe_anew
+	case $VERB in
+	inspect | doctor) probe_anew ;;
+	*) recall_tools || probe_anew ;;
+	esac
 }
 
 recall_tools() {
-	[ -f "$1/tools" ] || return 1
-	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND rt_boot <"$1/tools"
+	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND rt_boot 2>/dev/null <"$STATE_DIR/tools" || return 1
 	# Devices are numbered anew in each boot.
 	[ "$rt_boot" = "$BOOT_ID" ]
 }
@@ -61,10 +62,8 @@ probe_anew() {
 	find_mount "$STATE_DIR"
 	case ,$MOUNT_FLAGS, in *,noexec,*) NOEXEC=1 ;; esac
 	choose_backend
-}
-
-note_tools() {
-	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $BOOT_ID" >"$TX/tools"
+	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $BOOT_ID" >"$STATE_DIR/tools.$$" &&
+		mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
 }
 
 # Keeps the agent that came with the payload, by its hash, so that it travels once for each version.

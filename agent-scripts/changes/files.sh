@@ -139,7 +139,7 @@ files_paths() {
 	fp_dir=$JOB/c/$1
 	{
 		while IFS=/ read -r _ fp_path; do put "/$fp_path"; done <"$fp_dir/differ"
-		cat "$fp_dir/delete"
+		[ ! -s "$fp_dir/delete" ] || cat "$fp_dir/delete"
 	} >"$fp_dir/touched"
 	while IFS= read -r fp_path; do
 		put "$fp_path"

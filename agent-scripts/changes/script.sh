@@ -74,8 +74,13 @@ script_undo() {
 	su_code=$?
 	[ "$2" != mounted ] || return "$su_code"
 	su_dir=$JOB/c/$1
-	has_command "$su_dir/cmd.rollback" || return "$su_code"
 	read_change "$1"
+	if ! has_command "$su_dir/cmd.rollback"; then
+		[ -f "$su_dir/roots" ] || journal "warning -- '$CHANGE_NAME' can't be undone: what it did stays"
+		return "$su_code"
+	fi
+	# A rollback that worked isn't run twice; the paths are compared again each time.
+	[ ! -e "$TX/undone.$1" ] || return "$su_code"
 	run_step "$1" "$su_dir/cmd.rollback" "$CHANGE_TIMEOUT" "$su_dir/rollback.out"
 	su_code=$?
 	journal_output "$CHANGE_NAME.rollback" "$su_dir/rollback.out"
@@ -83,6 +88,7 @@ script_undo() {
 		WHY="rollback: $(step_reason "$su_code" "$CHANGE_TIMEOUT" "$su_dir/rollback.out")"
 		return 1
 	fi
+	true >"$TX/undone.$1"
 	# The rollback's word and the verification decide, so the paths are looked at once more.
 	restore_snapshot "$1" all
 }

@@ -8,6 +8,8 @@ bare_can() {
 bare_spawn() {
 	(
 		# The mark is for the runner and what it starts: who undoes kills whatever carries it.
+		# What is ignored on entry no shell can give back to the user's commands.
+		trap - HUP PIPE USR1
 		if [ "$1" = run ]; then export SNAPBACK_TX="$ID"; else unset SNAPBACK_TX; fi
 		# Every inherited descriptor is closed: sshd waits for whoever still holds one.
 		# shellcheck disable=SC2086 # SH may be two words
@@ -34,6 +36,10 @@ bare_detach() {
 
 # Everything of the transaction carries its mark in the environment; there is no cgroup to ask.
 bare_kill_runner() {
+	return 0
+}
+
+bare_kill_supervisor() {
 	return 0
 }
 

@@ -12,9 +12,15 @@ guard_start_runner() { "${BACKEND}_start_runner"; }
 guard_detach() { "${BACKEND}_detach" "$@"; }
 guard_kill_runner() { "${BACKEND}_kill_runner"; }
 guard_note_runner() { "${BACKEND}_note_runner"; }
-guard_stop() { "${BACKEND}_stop"; }
+guard_kill_supervisor() { "${BACKEND}_kill_supervisor" "$1"; }
 guard_install_hook() { "${BACKEND}_install_hook"; }
 guard_remove_hook() { "${BACKEND}_remove_hook"; }
+
+# Stops what still waits, once all is over: before that somebody may still be needed.
+guard_stop() {
+	read_mark 'done' || read_mark undo_failed || return 0
+	"${BACKEND}_stop"
+}
 
 # The word for what undoes after a reboot.
 hook_word() {

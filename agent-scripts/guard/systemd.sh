@@ -6,30 +6,34 @@ systemd_can() {
 	[ "$UID_NOW" = 0 ] && [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
 }
 
+# SIGPIPE: the agent ignores it by itself, and what is ignored on entry no shell can give back to the user's commands.
+
 # Starts the supervisor and, independent of it, the backup. systemd expands $ in commands: a script file has none.
 systemd_start() {
 	# shellcheck disable=SC2086 # SH may be two words
 	systemd-run -q --collect --unit="snapback-$ID-guard" \
-		-p Restart=on-failure -p RestartSec=1 -p KillMode=process -p IgnoreOnIsolate=yes \
+		-p Restart=on-failure -p RestartSec=100ms -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
 		-p OOMPolicy=continue -p OOMScoreAdjust=-900 \
 		$SH "$AGENT" - "$STATE_DIR" plain - supervise "$ID" || return 1
 	# AccuracySec: the default of a minute fired up to 43 s late. A unit name per transaction: a failed one stays loaded.
 	# shellcheck disable=SC2086
 	systemd-run -q --collect --unit="snapback-$ID-backup" --on-active=5 --on-unit-inactive=5 \
 		--timer-property=AccuracySec=100ms --timer-property=IgnoreOnIsolate=yes \
-		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity \
+		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity -p IgnoreSIGPIPE=no \
 		$SH "$AGENT" - "$STATE_DIR" plain - backup "$ID"
 }
 
 systemd_is_armed() {
-	systemctl is-active --quiet "snapback-$ID-guard.service" "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
+	# Two questions: is-active with two names is content with one of them.
+	systemctl is-active --quiet "snapback-$ID-guard.service" &&
+		systemctl is-active --quiet "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
 }
 
 # KillMode=process: a daemon that a script started lives on when the runner has ended.
 systemd_start_runner() {
 	# shellcheck disable=SC2086
 	systemd-run -q --collect --unit="snapback-$ID-run" -p KillMode=process -p IgnoreOnIsolate=yes \
-		-p IgnoreSIGPIPE=yes --setenv=SNAPBACK_TX="$ID" \
+		-p IgnoreSIGPIPE=no --setenv=SNAPBACK_TX="$ID" \
 		$SH "$AGENT" - "$STATE_DIR" plain - run "$ID"
 }
 
@@ -37,52 +41,75 @@ systemd_start_runner() {
 systemd_detach() {
 	read_now
 	# shellcheck disable=SC2086
-	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes \
+	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
 		$SH "$AGENT" - "$STATE_DIR" plain - "$@"
 }
 
-# Kills what is left in the runner's cgroup. cgroup.kill reaches frozen processes; an older kernel needs them thawed.
+# Kills what is left in the runner's unit.
 systemd_kill_runner() {
 	[ -f "$TX/runner.cgroup" ] || return 0
 	IFS= read -r skr_group <"$TX/runner.cgroup" || return 0
-	[ -d "$skr_group" ] || return 0
-	if [ -w "$skr_group/cgroup.kill" ]; then
-		echo 1 >"$skr_group/cgroup.kill"
+	kill_group "$skr_group"
+}
+
+# Kills the supervisor's whole unit: what it had started would keep the unit loaded when it is stopped or frozen too.
+systemd_kill_supervisor() {
+	read_group "$1" guard && kill_group "$GROUP"
+}
+
+# cgroup.kill reaches frozen processes; an older kernel needs them thawed.
+kill_group() {
+	[ -d "$1" ] || return 0
+	if [ -w "$1/cgroup.kill" ]; then
+		echo 1 >"$1/cgroup.kill"
 		return 0
 	fi
-	[ ! -w "$skr_group/cgroup.freeze" ] || echo 0 >"$skr_group/cgroup.freeze"
-	while read -r skr_pid; do
-		kill -KILL "$skr_pid" 2>/dev/null
-	done <"$skr_group/cgroup.procs"
+	[ ! -w "$1/cgroup.freeze" ] || echo 0 >"$1/cgroup.freeze"
+	while read -r kg_pid; do
+		kill -KILL "$kg_pid" 2>/dev/null
+	done <"$1/cgroup.procs"
+}
+
+# Sets GROUP to the folder of a process's cgroup, if that is the one of our unit of this name.
+read_group() {
+	GROUP=
+	while IFS= read -r rg_line; do
+		case $rg_line in
+		0::*"/snapback-$ID-$2.service") rg_folder=/sys/fs/cgroup${rg_line#0::} ;;
+		*name=systemd:*"/snapback-$ID-$2.service") rg_folder=/sys/fs/cgroup/systemd${rg_line##*name=systemd:} ;;
+		*) continue ;;
+		esac
+		# On a host with both versions only one of them is mounted where it is looked for.
+		[ ! -d "$rg_folder" ] || GROUP=$rg_folder
+	done 2>/dev/null <"/proc/$1/cgroup"
+	[ -n "$GROUP" ]
 }
 
 # The runner notes where it runs, if that is a cgroup of its own unit.
 systemd_note_runner() {
-	while IFS= read -r snr_line; do
-		case $snr_line in
-		0::*"/snapback-$ID-run.service") put "/sys/fs/cgroup${snr_line#0::}" >"$TX/runner.cgroup" ;;
-		*name=systemd:*"/snapback-$ID-run.service")
-			put "/sys/fs/cgroup/systemd${snr_line##*name=systemd:}" >"$TX/runner.cgroup"
-			;;
-		esac
-	done </proc/self/cgroup
+	if read_group self run; then put "$GROUP" >"$TX/runner.cgroup"; fi
 }
 
-# Stops what still waits. The supervisor ends by itself; called from a unit, so never waited for.
+# Stops what still waits, and a supervisor that systemd would otherwise start again for a record that is over. It
+# may be the one that calls: TERM must not keep it from tidying up, and nobody waits for it.
 systemd_stop() {
-	systemctl stop --no-block "snapback-$ID-backup.timer" >/dev/null 2>&1
-	systemctl stop --no-block "snapback-$ID-run.service" >/dev/null 2>&1
+	trap '' TERM
+	systemctl stop --no-block "snapback-$ID-backup.timer" "snapback-$ID-run.service" "snapback-$ID-guard.service" \
+		>/dev/null 2>&1
 	return 0
 }
 
 HOOK_UNITS=/etc/systemd/system
 
 systemd_hook_installed() {
-	[ -f "$STATE_DIR/hook.sh" ] || return 1
+	[ -s "$STATE_DIR/hook.sh" ] && hook_script | cmp -s - "$STATE_DIR/hook.sh" || return 1
 	for shi_stage in boot boot-mounted boot-late; do
-		[ -f "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
+		shi_target=sysinit
+		[ "$shi_stage" != boot-late ] || shi_target=multi-user
+		[ -L "$HOOK_UNITS/$shi_target.target.wants/snapback-$shi_stage.service" ] || return 1
+		[ -s "$HOOK_UNITS/snapback-$shi_stage.service" ] || return 1
+		systemd_hook_text "$shi_stage" | cmp -s - "$HOOK_UNITS/snapback-$shi_stage.service" || return 1
 	done
-	systemd_hook_text boot | cmp -s - "$HOOK_UNITS/snapback-boot.service"
 }
 
 # Installed once, inert without `current`. It is made durable before anything is armed; systemd need not be told:
@@ -97,6 +124,8 @@ systemd_install_hook() {
 		systemd_hook_text "$sih_stage" >"$HOOK_UNITS/snapback-$sih_stage.service" || return 1
 		sih_target=sysinit
 		[ "$sih_stage" != boot-late ] || sih_target=multi-user
+		# systemd warns of units that not everybody may read.
+		chmod 0644 "$HOOK_UNITS/snapback-$sih_stage.service" || return 1
 		ln -sf "../snapback-$sih_stage.service" "$HOOK_UNITS/$sih_target.target.wants/" || return 1
 	done
 	# shellcheck disable=SC2086

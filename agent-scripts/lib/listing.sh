@@ -87,13 +87,13 @@ compare_listings() {
 		fi
 		[ "$cl_was" = "$cl_is" ] && continue
 		if [ -z "$cl_was" ]; then
-			put "new $cl_is$cl_path"
+			put "new $cl_is$cl_path" || return 1
 		elif [ -z "$cl_is" ]; then
-			put "missing $cl_was$cl_path"
+			put "missing $cl_was$cl_path" || return 1
 		else
-			put "differs $cl_was$cl_path"
+			put "differs $cl_was$cl_path" || return 1
 		fi
-	done 3<"$1" 4<"$2" 5<"$3"
+	done 3<"$1" 4<"$2" 5<"$3" || return 1
 }
 
 # The paths of trees, our own state left out: it must not be part of what it puts back.

@@ -39,11 +39,27 @@ place_in() {
 	return "$pi_code"
 }
 
-# One device can be mounted at two points, and a subvolume has a device of its own below one point: only where both
-# agree mv renames; else it would copy in place.
+# Where mv renames; else it would copy in place. One device can be mounted at two points, and a subvolume is a file
+# system of its own below one point.
 is_one_rename_away() {
-	find_mount "${1%/}"
-	[ "$MOUNT_POINT" = "$pf_state_mount" ] && [ "$(stat -c %d -- "$1" 2>/dev/null)" = "$STATE_DEVICE" ]
+	ir_dir=${1%/}
+	# The folder itself, and not a link to it: that may lead to another file system.
+	if has_link "$ir_dir"; then ir_dir=$(cd -P -- "$1" 2>/dev/null && pwd -P) || return 1; fi
+	find_mount "$ir_dir"
+	[ "$MOUNT_POINT" = "$pf_state_mount" ] || return 1
+	case $MOUNT_TYPE in
+	btrfs | bcachefs) [ "$(stat -c %d -- "$1" 2>/dev/null)" = "$STATE_DEVICE" ] ;;
+	esac
+}
+
+# Whether a path or one of the folders it lies in is a symlink.
+has_link() {
+	hl_path=$1
+	while [ -n "$hl_path" ]; do
+		[ ! -L "$hl_path" ] || return 0
+		hl_path=${hl_path%/*}
+	done
+	return 1
 }
 
 place_one() {

@@ -79,13 +79,18 @@ doze() {
 	else
 		sleep 0.05 2>/dev/null &
 	fi
-	dz_pid=$!
 	if [ -z "$WOKEN" ]; then
-		wait "$dz_pid" 2>/dev/null
+		wait "$!" 2>/dev/null
+		case $? in
+		0) return ;;
 		# A sleep that knows no fractions fails at once.
-		[ $? -ne 1 ] || [ -n "$WOKEN" ] || sleep 1
+		1) [ -n "$WOKEN" ] || sleep 1 ;;
+		esac
 	fi
-	end_child "$dz_pid" KILL
+	# Not waited for again: where a signal came just as the sleep ended, bash has forgotten that it did, and would wait
+	# for ever.
+	kill -KILL "$!" 2>/dev/null
+	return 0
 }
 
 # Ends a child and takes its end in. The braces keep bash from telling of it.

@@ -85,7 +85,7 @@ read_deadline() {
 # Sets STATE to the transaction's word. Derived from what is on disk, never stored beside it.
 read_state() {
 	if read_mark 'done'; then
-		STATE=${MARK%% *}
+		STATE=$MARK
 		return
 	fi
 	read_decision

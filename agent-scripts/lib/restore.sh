@@ -9,7 +9,8 @@ restore_snapshot() {
 	true >"$rs_dir/broken"
 	universe "$rs_dir" "$2" || return 1
 	list_paths "$rs_dir/now" <"$rs_dir/universe" || return 1
-	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/delta"
+	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/delta" || return 1
+	[ ! -f "$rs_dir/changed" ] || add_touched "$rs_dir" || return 1
 	if ! [ -s "$rs_dir/delta" ]; then
 		# A run that was cut may have left the times.
 		[ ! -e "$rs_dir/restored" ] || restore_times "$rs_dir"
@@ -19,13 +20,37 @@ restore_snapshot() {
 	save_theirs "$rs_dir"
 	remove_new "$rs_dir"
 	remake_directories "$rs_dir"
+	# What was seen through a link that has just gone must be looked at again.
+	[ ! -f "$rs_dir/roots" ] || look_at_restored "$rs_dir" delta.more || return 1
 	replace_files "$rs_dir"
 	restore_times "$rs_dir"
-	list_paths "$rs_dir/now" <"$rs_dir/universe" || return 1
-	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/broken"
+	look_at_restored "$rs_dir" broken || return 1
 	! [ -s "$rs_dir/broken" ] || return 1
 	# A link kept for this moment would leave the file with two names.
 	[ "$rs_before" != "$rs_dir/before" ] || rm -rf "$rs_dir/link"
+}
+
+# Lists once more and writes what differs to a file; a file that could not be written whole proves nothing.
+look_at_restored() {
+	list_paths "$1/now" <"$1/universe" || return 1
+	compare_listings "$1/universe" "$rs_before" "$1/now" >"$1/$2"
+}
+
+# A watched file whose attributes or ACL somebody changed looks the same in a listing; its change time tells.
+add_touched() {
+	while IFS= read -r at_path; do
+		if [ -f "$at_path" ] && ! [ -L "$at_path" ]; then put "$at_path"; fi
+	done <"$1/universe" >"$1/regular.now" || return 1
+	in_chunks changed_chunk "" "" <"$1/regular.now" >"$1/changed.now" || return 1
+	grep -vxF -f "$1/changed" "$1/changed.now" >"$1/changed.differ"
+	while IFS=/ read -r _ at_path; do
+		# One that differs anyway is in the delta already; one that is new is no business of the old listing.
+		grep -F -e "/$at_path" "$rs_before" | while IFS= read -r at_line; do
+			[ "${at_line#*/}" != "$at_path" ] || put "differs $at_line"
+		done
+	done <"$1/changed.differ" >"$1/changed.delta" || return 1
+	[ ! -s "$1/changed.delta" ] || LC_ALL=C sort -u "$1/delta" "$1/changed.delta" >"$1/delta.both" || return 1
+	[ ! -s "$1/changed.delta" ] || mv -f "$1/delta.both" "$1/delta"
 }
 
 # All paths the snapshot speaks for now: those of then, and what has come since below watched trees. Sets rs_before to
@@ -154,9 +179,20 @@ replace_files() {
 	mkdir "$rf_undo" || return 1
 	while IFS=/ read -r rf_meta rf_path; do
 		case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
-	done <"$1/delta" >"$1/replace"
+	done <"$1/delta" >"$1/replace.all"
+	[ ! -f "$1/delta.more" ] || while IFS=/ read -r rf_meta rf_path; do
+		case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
+	done <"$1/delta.more" >>"$1/replace.all"
+	LC_ALL=C sort -u "$1/replace.all" >"$1/replace"
 	[ -s "$1/replace" ] || return 0
-	(cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace")
+	if ! (cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace"); then
+		# No room for copies: half a copy must never get into place, and a rename of the snapshot itself needs none.
+		rm -rf "$rf_undo"
+		KEEP_LABELS=1
+		place_files "$1/snap" <"$1/replace"
+		KEEP_LABELS=
+		return 0
+	fi
 	use_links "$1"
 	in_chunks sync_chunk "" "$rf_undo" <"$1/replace"
 	# The copies carry the labels of then.
@@ -196,8 +232,19 @@ use_attributes() {
 	touch -r "$1" "$2"
 }
 
+# Owners and modes are right by now; what else a directory has is in the archive.
+restore_attributes() {
+	[ -f "$1/dirs.tar" ] || return 0
+	while IFS=/ read -r ra_meta ra_path; do
+		case $ra_meta in 4???" "*) ;; *) continue ;; esac
+		[ -z "$ra_path" ] || [ -L "/$ra_path" ] || [ ! -d "/$ra_path" ] || put "./$ra_path"
+	done <"$rs_before" >"$1/dirs.here"
+	[ ! -s "$1/dirs.here" ] || attribute_tar -xpf "$1/dirs.tar" -T "$1/dirs.here"
+}
+
 # Directories get their times back last, when nothing is renamed in them any more.
 restore_times() {
+	restore_attributes "$1"
 	true >"$1/touched"
 	while IFS=/ read -r rt_time rt_path; do
 		[ ! -d "/$rt_path" ] || put "/$rt_path"

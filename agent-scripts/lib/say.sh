@@ -54,6 +54,11 @@ drop_inbox() {
 	[ -z "${INBOX:-}" ] || rm -rf "$INBOX"
 }
 
+# Appends a line to the transaction's journal. Whoever follows it looks every second.
+journal_quietly() {
+	put "$*" >>"$TX/journal"
+}
+
 # Appends a line to the transaction's journal and wakes whoever follows it.
 journal() {
 	put "$*" >>"$TX/journal"

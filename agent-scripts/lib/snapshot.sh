@@ -4,21 +4,34 @@
 #   roots    trees that are watched whole (may be absent) dirs     "MTIME/path" of the directories
 #   snap/    copies, as a tree that a person can read    link/    hard links, where a copy would lose something
 #   mounts   the mount points below which the paths lie  linked   the paths below link/
+#   changed  "CTIME/path" of watched files
+#   dirs.tar the directories' ACLs and attributes, where one may be removed or changed
 
 # Takes the snapshot of change $1 from its paths and roots.
 take_snapshot() {
 	ts_dir=$JOB/c/$1
 	[ -d "$ts_dir/snap" ] || mkdir "$ts_dir/snap" || return 1
 	list_paths "$ts_dir/before" <"$ts_dir/paths" || return 1
+	while IFS=/ read -r _ ts_path; do put "/$ts_path"; done <"$ts_dir/before" >"$ts_dir/there"
+	in_chunks kind_chunk "" "" <"$ts_dir/there" >"$ts_dir/kinds" || return 1
+	true >"$ts_dir/many"
 	while IFS=/ read -r ts_meta ts_path; do
 		case $ts_meta in
-		4???" "*) put "/$ts_path" >&3 ;;
-		*) put "/$ts_path" ;;
+		4???" "*) put "${ts_meta##* }/$ts_path" >&3 ;;
+		*" 1 "*) put "/$ts_path" ;;
+		*)
+			put "/$ts_path"
+			put "/$ts_path" >>"$ts_dir/many"
+			;;
 		esac
-	done <"$ts_dir/before" >"$ts_dir/files" 3>"$ts_dir/dirs.paths"
+	done <"$ts_dir/kinds" >"$ts_dir/files" 3>"$ts_dir/dirs"
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
-	in_chunks time_chunk "" "" <"$ts_dir/dirs.paths" >"$ts_dir/dirs" || return 1
-	[ -f "$ts_dir/roots" ] || link_fragile "$ts_dir" || return 1
+	keep_directories "$ts_dir"
+	if [ -f "$ts_dir/roots" ]; then
+		note_changed "$ts_dir" || return 1
+	else
+		link_fragile "$ts_dir" || return 1
+	fi
 	note_mounts "$ts_dir"
 }
 
@@ -49,34 +62,65 @@ copy_chunk() {
 	tar -cf - -- "$@" 2>/dev/null | tar -xpf - -C "$cc_dest" 2>/dev/null
 }
 
+# Change times of watched files: what alters attributes or an ACL alone shows nowhere else.
+note_changed() {
+	while IFS= read -r nc_path; do
+		if [ -f "$nc_path" ] && ! [ -L "$nc_path" ]; then put "$nc_path"; fi
+	done <"$1/files" >"$1/regular" && in_chunks changed_chunk "" "" <"$1/regular" >"$1/changed"
+}
+
+changed_chunk() {
+	shift
+	stat -c %Z%n -- "$@"
+}
+
+kind_chunk() {
+	shift
+	stat -c "%f %h $STAT_MTIME%n" -- "$@"
+}
+
 time_chunk() {
 	shift
 	stat -c "$STAT_MTIME%n" -- "$@"
+}
+
+# Directories that are only written into need no more than their times. Others have ACLs and attributes, which no
+# POSIX tool tells; where cp keeps those, tar mostly does as well, and where it doesn't, this can't be had.
+keep_directories() {
+	rm -f "$1/dirs.tar"
+	[ "$CP_KEEPS_ALL" = 1 ] && may_lose_directories "$1" || return 0
+	while IFS=/ read -r _ kd_path; do
+		[ -z "$kd_path" ] || put "./$kd_path"
+	done <"$1/dirs" >"$1/dirs.names"
+	attribute_tar -cf "$1/dirs.tar" -T "$1/dirs.names" || rm -f "$1/dirs.tar"
+}
+
+may_lose_directories() {
+	[ ! -f "$1/roots" ] && [ ! -s "$1/delete" ] || return 0
+	while IFS= read -r ml_line; do
+		case $ml_line in *" d "*) return 0 ;; esac
+	done <"$1/differ"
+	return 1
+}
+
+# Names stand in lists as they are; a directory stands for itself alone.
+attribute_tar() {
+	tar --numeric-owner --acls --xattrs '--xattrs-include=*' --no-recursion --verbatim-files-from --no-unquote \
+		-C / "$@" 2>/dev/null
 }
 
 # Keeps the very inode of files whose copy would not be the same: another name points to it, or the userland's cp
 # loses ACLs, attributes and capabilities. Only for files that will be replaced by a rename; nothing that is
 # written in place may be linked.
 link_fragile() {
-	true >"$1/linked"
-	in_chunks link_chunk "$1" "" <"$1/files"
-}
-
-link_chunk() {
-	lk_dir=$1
-	shift
-	stat -c '%h%n' -- "$@" >"$lk_dir/counts" || return 1
-	while IFS=/ read -r lk_count lk_path; do
-		if [ "$lk_count" = 1 ] && [ "$CP_KEEPS_ALL" = 1 ]; then continue; fi
-		case $lk_path in
-		*/*) lk_parent=$lk_dir/link/${lk_path%/*} ;;
-		*) lk_parent=$lk_dir/link ;;
-		esac
+	lk_list=$1/many
+	[ "$CP_KEEPS_ALL" = 1 ] || lk_list=$1/files
+	while IFS= read -r lk_path; do
+		lk_parent=$1/link${lk_path%/*}
 		[ -d "$lk_parent" ] || mkdir -p "$lk_parent" || return 1
 		# Another file system: then the copy is all there is, which the inspection has said.
-		ln "/$lk_path" "$lk_dir/link/$lk_path" 2>/dev/null && put "/$lk_path" >>"$lk_dir/linked"
-	done <"$lk_dir/counts"
-	return 0
+		ln "$lk_path" "$1/link$lk_path" 2>/dev/null && put "$lk_path"
+	done <"$lk_list" >"$1/linked"
 }
 
 # The mount points below which the paths lie: early at boot a path must not be written below an unmounted one.

@@ -96,12 +96,12 @@ kill_carrier() {
 
 # Ends the transaction: the record says so durably, and only then the lock is free.
 finish() {
-	mark 'done' "$1 $(date -u +%s)" && release
+	mark 'done' "$1" && release
 }
 
 release() {
 	if read_current && [ "$CURRENT" = "$ID" ]; then
+		# Not made durable: a lock that comes back after a power cut finds `done` and goes again.
 		rm -f "$STATE_DIR/current"
-		durable "$STATE_DIR"
 	fi
 }

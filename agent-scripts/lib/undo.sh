@@ -7,9 +7,7 @@ undo_changes() {
 	uc_broken=0
 	uc_n=$((SPEC_changes - 1))
 	while [ "$uc_n" -ge 0 ]; do
-		if [ -e "$TX/started.$uc_n" ] && [ ! -e "$TX/undone.$uc_n" ]; then
-			undo_change "$uc_n" || uc_broken=1
-		fi
+		[ ! -e "$TX/started.$uc_n" ] || undo_change "$uc_n" || uc_broken=1
 		uc_n=$((uc_n - 1))
 	done
 	undo_handlers || uc_broken=1
@@ -22,15 +20,22 @@ undo_change() {
 	if [ "$CHANGE_KIND" != files ]; then undo_handlers || uc_broken=1; read_change "$1"; fi
 	WHY=
 	if "${CHANGE_KIND}_undo" "$1" all; then
-		# A rollback that worked isn't run twice; files are simply compared again.
-		[ "$CHANGE_KIND" = files ] || true >"$TX/undone.$1"
-		[ ! -e "$JOB/c/$1/restored" ] || await_handlers "$1"
+		! has_restored || await_handlers "$1"
 		journal "undo_item ok=1 -- $CHANGE_NAME"
 		return 0
 	fi
-	[ ! -e "$JOB/c/$1/restored" ] || await_handlers "$1"
+	! has_restored || await_handlers "$1"
 	journal "undo_item ok=0 -- $CHANGE_NAME: ${WHY:-some paths are not as before}"
 	tell_broken "$1"
+	return 1
+}
+
+# Whether anything was put back at all: a file of one change may lie below what another one watches, so that its
+# handlers are due though its own undo found nothing to do.
+has_restored() {
+	for hr_mark in "$JOB"/c/*/restored; do
+		[ ! -e "$hr_mark" ] || return 0
+	done
 	return 1
 }
 
@@ -56,6 +61,10 @@ carry_rollback() {
 	journal "rolling_back -- ${cr_cause:-the guard was not confirmed}"
 	cr_stuck=0
 	kill_transaction || cr_stuck=1
+	# What was kept for the copies is given back when nobody is left to take it.
+	rm -f "$TX/reserve.copies"
+	# An undo before this one may have started again what has just been killed: its handlers are due once more.
+	[ ! -e "$TX/carry.2" ] || rm -f "$TX"/undone.????????????????
 	cr_code=0
 	undo_changes || cr_code=1
 	# What can't be killed may have written since: the undo is only over when it is gone.

@@ -17,25 +17,34 @@ verb_begin() {
 	tell end
 }
 
-# The transaction's folder first, whole; then the lock, which only a hard link to it can take.
+# The transaction's folder first, whole: what was sent becomes it. Then the lock, which only a hard link to it takes.
 take_lock() {
 	case $1 in '' | *[!0-9A-Za-z]*) give_up "a transaction's id can't be '$1'" ;; esac
-	tl_dir=$STATE_DIR/tx/$1
-	mkdir "$tl_dir" 2>/dev/null || { mkdir -p "$STATE_DIR/tx" && mkdir "$tl_dir" 2>/dev/null; } ||
-		give_up "the record of $1 could not be made, or is there already"
-	ID=$1 TX=$tl_dir JOB=$tl_dir/job
-	mv "$INBOX/job" "$JOB" && read_spec "$JOB/spec" || {
-		rm -rf "$TX"
-		give_up "the job did not arrive whole"
-	}
+	[ ! -e "$STATE_DIR/tx/$1" ] || give_up "there is a record of $1 already"
+	read_spec "$INBOX/job/spec" || give_up "the job did not arrive whole"
+	[ -d "$STATE_DIR/tx" ] || mkdir "$STATE_DIR/tx"
+	mv "$INBOX" "$STATE_DIR/tx/$1" || give_up "the record of $1 could not be made"
+	ID=$1 INBOX=''
+	TX=$STATE_DIR/tx/$ID
+	JOB=$TX/job
 	take_name "$TX/holder"
+	refuse_obstacle
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
 	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
-	cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
+	[ -f "$TX/agent.sh" ] || cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
 	AGENT=$TX/agent.sh
-	note_tools
+}
+
+# ln would make its link inside a directory, or inside the one that a symlink names.
+refuse_obstacle() {
+	ro_lock=$STATE_DIR/current
+	if [ -L "$ro_lock" ] || { [ -e "$ro_lock" ] && ! [ -f "$ro_lock" ]; }; then
+		rm -rf "$TX"
+		ID=''
+		refuse obstacle "$ro_lock is in the way and is no lock of snapback's: look at it, then remove it"
+	fi
 }
 
 refuse_locked() {
@@ -50,7 +59,7 @@ discard_quietly() {
 	drop_inbox
 	[ -n "$ID" ] && [ -d "$TX" ] || return 0
 	read_mark 'done' && return 0
-	mark 'done' "discarded $(date -u +%s)" || :
+	mark 'done' discarded
 	journal discarded
 	release
 	clean_up
@@ -111,9 +120,19 @@ snapshot_changes() {
 	done
 	put "$CONNECTION" >"$TX/arming_connection"
 	put rollback >"$TX/candidate.rollback"
-	# The reserve is given back when the undo begins, so that a full disk can't stop it.
-	dd if=/dev/zero of="$TX/reserve" bs=65536 count=8 2>/dev/null || refuse no_space "the reserve for the undo could not be written"
+	# Given back when the undo begins and when its copies are made, so that a full disk can't stop it.
+	write_reserve 1 2>/dev/null >"$TX/reserve" && write_reserve 7 2>/dev/null >"$TX/reserve.copies" ||
+		refuse no_space "the reserve for the undo could not be written"
 	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
+}
+
+# So many times 64 KiB.
+write_reserve() {
+	wr_left=$1
+	while [ "$wr_left" -gt 0 ]; do
+		printf '%65536s' '' || return 1
+		wr_left=$((wr_left - 1))
+	done
 }
 
 # Armed means: the record says so durably, the guard lives, and it was read back.
@@ -124,6 +143,8 @@ arm() {
 	read_now
 	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||
 		refuse no_space "the arming could not be written down"
+	# bash would tell here that a child of ours was killed.
+	exec 2>/dev/null
 	if ! guard_start || ! await_armed; then
 		decide_rollback "the guard could not be started"
 		carry_out
@@ -135,9 +156,8 @@ arm() {
 
 # The supervisor undoes if we die before `go`; from there on the runner answers for itself.
 start_apply() {
-	true >"$TX/go"
+	read_now
+	put "$NOW" >"$TX/go"
 	journal applying
-	guard_start_runner || note failed "the runner could not be started"
-	wake "$TX/supervisor"
-	drop_inbox
+	guard_start_runner || fail "the runner could not be started"
 }

@@ -8,7 +8,8 @@ verb_confirm() {
 		return
 	fi
 	JOB=$TX/job
-	vc_sum=$(printf %s "$vc_token" | sha256sum)
+	# With its newline: mksh has no printf of its own, and an argument could be read by anybody.
+	vc_sum=$(put "$vc_token" | sha256sum)
 	if [ -z "$SPEC_token" ] || [ "${vc_sum%% *}" != "$SPEC_token" ]; then
 		deny bad_token "the token is not this transaction's"
 		return

@@ -11,8 +11,8 @@ resolve() {
 	fi
 	read_decision
 	if [ -z "$DECISION" ]; then
-		if ! read_mark armed; then
-			is_alive "$TX/holder" || discard_quietly
+		if is_unarmed; then
+			is_alive "$TX/holder" || discard_dead
 			return 0
 		fi
 		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
@@ -27,15 +27,33 @@ resolve() {
 	return 0
 }
 
+# Whether nothing is armed, nor can be any more by a session that has just died: so its life is looked at before the
+# mark is looked for a last time.
+is_unarmed() {
+	! read_mark armed && { is_alive "$TX/holder" || ! read_mark armed; }
+}
+
+# Discards what a session that died has left, and ends the baseline checks it may have been asking.
+discard_dead() {
+	kill_transaction
+	discard_quietly
+}
+
 # What every controller's visit does first.
 contact() {
 	if ! read_current; then
 		# A lock that a power cut left empty is older than any arming, which would have made it durable.
-		if [ -e "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then rm -f "$STATE_DIR/current"; fi
+		if [ -f "$STATE_DIR/current" ] && ! [ -L "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then
+			rm -f "$STATE_DIR/current"
+		fi
 		return 0
 	fi
 	(
-		open_tx "$CURRENT" || exit 0
+		if ! open_tx "$CURRENT"; then
+			# A power cut while the record was being written: all is durable before anything is armed.
+			[ -d "$TX" ] && ! read_mark armed && ! is_alive "$TX/holder" && rm -f "$STATE_DIR/current"
+			exit 0
+		fi
 		resolve contact
 	)
 }
@@ -108,6 +126,7 @@ unstick_carrier() {
 
 kill_supervisor() {
 	is_alive "$TX/supervisor" || return 0
+	guard_kill_supervisor "$ALIVE_PID"
 	kill -CONT "$ALIVE_PID" 2>/dev/null
 	kill -KILL "$ALIVE_PID" 2>/dev/null
 	thaw_process "$ALIVE_PID"
@@ -140,7 +159,7 @@ verb_boot() {
 	read_decision
 	if [ -z "$DECISION" ]; then
 		if ! read_mark armed; then
-			is_alive "$TX/holder" || discard_quietly
+			is_alive "$TX/holder" || discard_dead
 			exit 0
 		fi
 		! is_alive "$TX/supervisor" || exit 0
@@ -169,7 +188,7 @@ boot_early() {
 	while [ "$be_n" -ge 0 ]; do
 		if [ -e "$TX/started.$be_n" ]; then
 			restore_snapshot "$be_n" mounted
-			[ ! -e "$JOB/c/$be_n/restored" ] || be_any=1
+			[ ! -s "$JOB/c/$be_n/delta" ] || be_any=1
 		fi
 		be_n=$((be_n - 1))
 	done

@@ -1,10 +1,11 @@
 # shellcheck shell=sh
 # Rolling back on somebody's word, and accepting a host that could not be rolled back whole.
 
-# rollback ID FROM: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
-# "current". The cause is read from stdin, because a word on a command line can't be a sentence.
+# rollback ID [FROM]: decides, wakes whoever undoes, and tells the journal from line FROM+1 to the end. ID may be
+# "current". The cause is read from stdin, because a word on a command line can't be a sentence. Without FROM it is a
+# person who asks: then only what happens from now on is told, and what failed before is tried again.
 verb_rollback() {
-	vr_id=$1 vr_from=$2
+	vr_id=$1 vr_from=${2:-}
 	IFS= read -r vr_cause || vr_cause=
 	if [ "$1" = current ]; then
 		read_current || {
@@ -19,15 +20,29 @@ verb_rollback() {
 		tell end
 		return
 	fi
-	if ! read_mark armed && ! read_mark 'done'; then
-		is_alive "$TX/holder" && kill -TERM "$ALIVE_PID" 2>/dev/null
-		discard_quietly
+	if ! read_mark 'done' && ! read_mark armed; then end_holder; fi
+	# It may have armed with its last breath.
+	if ! read_mark 'done' && is_unarmed; then
+		discard_dead
 	elif ! read_mark 'done'; then
+		[ -n "$vr_from" ] || count_journal
 		decide_rollback "${vr_cause:-asked for by hand}"
-		retry_undo
+		[ -n "${2:-}" ] || retry_undo
+		wake "$TX/supervisor"
+		resolve contact
 	fi
-	follow_journal "$vr_from" 'done'
+	follow_journal "${vr_from:-0}" 'done'
 	tell end
+}
+
+# Ends a session that hasn't armed yet.
+end_holder() {
+	is_alive "$TX/holder" && kill -KILL "$ALIVE_PID" 2>/dev/null
+	eh_left=50
+	while is_alive "$TX/holder" && [ "$eh_left" -gt 0 ]; do
+		rest 10
+		eh_left=$((eh_left - 1))
+	done
 }
 
 # On a host whose rollback failed only what is still broken is done again.
@@ -42,10 +57,12 @@ retry_undo() {
 		rm -f "$TX/undo_failed"
 		durable "$TX"
 		guard_detach resolve "$ID"
-		return
 	fi
-	wake "$TX/supervisor"
-	resolve contact
+}
+
+count_journal() {
+	vr_from=0
+	while IFS= read -r _; do vr_from=$((vr_from + 1)); done 2>/dev/null <"$TX/journal"
 }
 
 # accept: a person has looked at a host whose rollback failed and takes it as it is.

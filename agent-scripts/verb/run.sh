@@ -19,7 +19,6 @@ verb_run() {
 	note applied "$NOW"
 	read_deadline
 	journal "applied left=$(((DEADLINE - NOW) / 100))"
-	wake "$TX/supervisor"
 	[ "$SPEC_settle" = 0 ] || sleep "$SPEC_settle"
 	run_checks || exit 0
 	note passed 1
@@ -65,7 +64,7 @@ run_change() {
 	}
 	read_now
 	rc_began=$NOW
-	journal "change_started n=$1 -- $CHANGE_NAME"
+	journal_quietly "change_started n=$1 -- $CHANGE_NAME"
 	WHY=
 	if ! "${CHANGE_KIND}_apply" "$1" || ! run_validate "$1"; then
 		fail "change '$CHANGE_NAME': ${WHY:-failed}"
@@ -73,7 +72,7 @@ run_change() {
 	fi
 	[ "$CHANGE_KIND" != files ] || await_handlers "$1"
 	read_now
-	journal "change_finished n=$1 ms=$(((NOW - rc_began) * 10)) -- $CHANGE_NAME"
+	journal_quietly "change_finished n=$1 ms=$(((NOW - rc_began) * 10)) -- $CHANGE_NAME"
 }
 
 # The user's validation: files in place, nothing reloaded yet.

@@ -43,10 +43,11 @@ tell_last() {
 	done
 	[ -n "$tl_newest" ] || return 0
 	tl_newest=${tl_newest%/}
+	tl_age=$(($(date -u +%s) - $(stat -c %Y "$tl_newest/done")))
 	(
 		open_tx "${tl_newest##*/}" || exit 0
 		read_mark 'done' || exit 0
-		tell "last tx=$ID result=${MARK%% *} age=$(($(date -u +%s) - ${MARK##* })) owner=$SPEC_owner -- $SPEC_comment"
+		tell "last tx=$ID result=$MARK age=$tl_age owner=$SPEC_owner -- $SPEC_comment"
 		grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | while IFS= read -r tl_line; do
 			tell "last_item ${tl_line#undo_item }"
 		done
@@ -68,7 +69,7 @@ verb_follow() {
 follow_journal() {
 	fj_line=0 fj_from=$1 fj_until=$2 fj_round=0 fj_over=
 	take_name "$TX/follower.$$"
-	# bash would tell here that a child of ours was killed; what there is to tell stands in the journal.
+	# bash would tell here that a child of ours was killed.
 	exec 2>/dev/null
 	true >>"$TX/journal"
 	exec 3<"$TX/journal"
@@ -102,13 +103,20 @@ follow_lines() {
 	done
 }
 
+# Whether nobody will write to the journal any more: it is over, and who carried it out has ended.
 is_over() {
-	read_mark 'done' || { read_mark undo_failed && ! carrier_alive; }
+	[ -d "$TX" ] || return 0
+	read_mark 'done' || read_mark undo_failed || return 1
+	! carrier_alive
 }
 
 # A journal without a new end line whose transaction is over all the same: the reader has heard it already, or a
 # power cut came between the record and the line.
 follow_record() {
+	if ! [ -d "$TX" ]; then
+		tell "untouched -- the record of $ID is gone"
+		return
+	fi
 	read_state
 	fj_cause=
 	[ ! -s "$TX/cause" ] || IFS= read -r fj_cause <"$TX/cause"

@@ -7,20 +7,20 @@ verb_supervise() {
 	trap '' HUP PIPE
 	if [ -s "$TX/supervisor" ]; then
 		# A second life: the first one ended without finishing, so the one rule applies.
+		# It stays until all is over: whoever carries it out may die as well.
 		resolve restart
-		guard_stop
-		exit 0
+	else
+		take_name "$TX/supervisor" || exit 1
+		wake "$TX/holder"
 	fi
-	take_name "$TX/supervisor" || exit 1
-	wake "$TX/holder"
-	while :; do
+	while [ -d "$TX" ]; do
 		supervise_once
 		case $? in
 		0) break ;;
 		2) continue ;;
 		esac
 		read_now
-		if read_deadline; then nap $((DEADLINE - NOW)); else nap 100; fi
+		if [ -z "$DECISION" ] && read_deadline && [ "$DEADLINE" -gt "$NOW" ]; then nap $((DEADLINE - NOW)); else nap 100; fi
 	done
 	guard_stop
 	clean_up
@@ -38,38 +38,50 @@ supervise_once() {
 		return
 	fi
 	if read_mark failed; then
-		decide_rollback "$MARK"
-		return 2
+		decide_now "$MARK"
+		return
 	fi
 	read_now
 	if ! read_deadline; then
-		decide_rollback "the record of the arming is not of this boot"
-		return 2
+		decide_now "the record of the arming is not of this boot"
+		return
 	fi
 	if [ $((NOW - DEADLINE)) -ge 0 ]; then
 		note expired $((NOW - DEADLINE))
 		if read_mark applied; then
-			decide_rollback "not confirmed within $SPEC_window s after apply"
+			decide_now "not confirmed within $SPEC_window s after apply"
 		else
-			decide_rollback "apply did not end within $SPEC_apply_timeout s"
+			decide_now "apply did not end within $SPEC_apply_timeout s"
 		fi
-		return 2
+		return
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
-		decide_rollback "the session ended before apply began"
-		return 2
+		decide_now "the session ended before apply began"
+		return
 	fi
 	if is_runner_lost; then
-		decide_rollback "the runner ended before its work was done"
-		return 1
+		decide_now "the runner ended before its work was done"
+		return
 	fi
 	supervise_ready
 	return 1
 }
 
+# Decides; 2 when that stands, 1 when it could not be written down and is tried again later.
+decide_now() {
+	decide_rollback "$1" || return 1
+	return 2
+}
+
 # Whether the runner was there and is gone without a word. Looked at in this order, its last word can't be missed.
 is_runner_lost() {
-	[ -s "$TX/runner" ] && ! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
+	if [ -s "$TX/runner" ]; then
+		! is_alive "$TX/runner" && ! read_mark passed && ! read_mark failed
+		return
+	fi
+	# Told to go ten seconds ago, and never seen.
+	IFS= read -r ir_go 2>/dev/null <"$TX/go" || return 1
+	[ "$NOW" -gt $((${ir_go:-0} + 1000)) ] && ! read_mark failed
 }
 
 # `ready` is the supervisor's word, durable, with the start tick of a process forked now: only a connection that
@@ -80,7 +92,7 @@ supervise_ready() {
 	sr_tick=$(forked_tick)
 	mark ready "$sr_tick" || return 0
 	# A connection opened within the same tick (10 ms) would look too old, so nobody is told before it is over.
-	while [ "$(forked_tick)" = "$sr_tick" ]; do :; done
+	rest 1
 	read_now
 	journal "ready left=$(((DEADLINE - NOW) / 100))"
 }

@@ -1,8 +1,8 @@
 //! Power cuts and reboots inside a transaction: the boot hook puts the old state back before sshd answers.
 
-use crate::e2e_stage::{LIMITS, Running, Said, Stage, assert_quiet, record, wait_for};
+use crate::e2e_stage::{Running, Said, Stage, assert_quiet, record, wait_for};
 use snapback_testkit::lab::LabHost;
-use std::thread;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 /// The newest transaction's folder, for scripts.
@@ -24,22 +24,24 @@ fn fleet(host: &LabHost, apply: &str, rollback: &str, checks: &str) -> String {
     )
 }
 
-const WAITS: &str = "[[checks]]\nname = \"wait\"\nwhere = \"local\"\nrun = \"sleep 60\"\ntimeout = \"25s\"\n";
+/// Keeps a run waiting, ready, for long enough to cut the power in the meantime.
+const WAITS: &str = "[[checks]]\nname = \"wait\"\nwhere = \"local\"\nrun = \"sleep 8; false\"\ntimeout = \"9s\"\n\
+                     healthy_deadline = \"6s\"\n";
 
 /// Cuts the power, boots, and returns what the very first ssh connection saw.
 fn cut_and_boot(stage: &Stage, host: &LabHost) -> String {
     host.power_cut().unwrap();
     let begun = Instant::now();
     host.start().unwrap();
-    let look = "cat /etc/shop/conf; test -e /etc/shop/added && echo added; test -e /etc/shop/late && echo late; true";
-    loop {
-        let said = stage.ssh(&["-o", "ConnectTimeout=1", host.name(), look]);
-        if said.code == Some(0) {
-            println!("{}: ssh {} ms after the power came back", host.name(), begun.elapsed().as_millis());
-            return said.out;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{} didn't come back: {said:?}", host.name());
+    let look = "cat /etc/shop/conf; test -e /etc/shop/added && echo added; true";
+    while !host.answers_within(Duration::from_millis(200)) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} didn't come back", host.name());
+        sleep(Duration::from_millis(10));
     }
+    println!("{}: sshd answered {} ms after the power came back", host.name(), begun.elapsed().as_millis());
+    let said = stage.ssh(&[host.name(), look]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    said.out
 }
 
 /// The hook had ended before sshd was started, by systemd's own clock.

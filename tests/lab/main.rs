@@ -1,12 +1,17 @@
 //! Tests on real hosts: namespaces with a root of their own, real sshd, real systemd. They need root.
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
 
+mod e2e_batch;
 mod e2e_daemon;
 mod e2e_fresh;
+mod e2e_guard;
 mod e2e_happy;
 mod e2e_lockout;
 mod e2e_power;
+mod e2e_refused;
 mod e2e_stage;
+mod e2e_traces;
+mod e2e_window;
 mod network;
 mod power;
 mod roots;

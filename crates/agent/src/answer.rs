@@ -110,8 +110,8 @@ fn marked(line: &str) -> Option<Answer> {
         }
         "pending" => Answer::Pending(pending(&f)),
         "last" => Answer::Last(Last {
-            tx: f.word_of("tx"),
-            result: f.word_of("result"),
+            tx: visible(&f.word_of("tx")),
+            result: visible(&f.word_of("result")),
             age: f.number("age"),
             owner: visible(&f.word_of("owner")),
         }),
@@ -133,10 +133,10 @@ fn marked(line: &str) -> Option<Answer> {
 
 fn pending(f: &Fields<'_>) -> Pending {
     Pending {
-        tx: f.word_of("tx"),
+        tx: visible(&f.word_of("tx")),
         owner: visible(&f.word_of("owner")),
         comment: visible(f.text),
-        state: f.word_of("state"),
+        state: visible(&f.word_of("state")),
         age: f.number("age"),
         left: f.get("left").and_then(|v| v.parse().ok()),
     }

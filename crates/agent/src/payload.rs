@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a transaction is told about itself.
 #[derive(Clone, Debug, Default)]
 pub struct TxSpec {
-    /// SHA-256 of the token: the target never sees the token before the confirmation.
+    /// SHA-256 of the token and a newline: the target never sees the token before the confirmation.
     pub token_hash: String,
     /// The digest of the plan that was agreed to.
     pub plan_digest: String,
@@ -112,6 +112,8 @@ impl<'a> Archive<'a> {
         let spec =
             format!("kind {kind}\nname {}\ntimeout {}\n", one_line(&change.name), whole_seconds(timeout));
         self.text(&format!("job/c/{n}/spec"), &spec)?;
+        // The snapshot's folder travels along: a process less on the target.
+        self.folder(&format!("job/c/{n}/snap/"))?;
         match &change.kind {
             ChangeKind::Files(files) => self.files(n, files),
             ChangeKind::Script(script) => self.script(n, script),
@@ -190,6 +192,12 @@ impl<'a> Archive<'a> {
 
     fn text(&mut self, path: &str, text: &str) -> Result<(), PayloadError> {
         self.bytes(path, text.as_bytes(), 0o600)
+    }
+
+    fn folder(&mut self, path: &str) -> Result<(), PayloadError> {
+        let mut header = header(0, 0o700);
+        header.set_entry_type(tar::EntryType::Directory);
+        Ok(self.open.append_data(&mut header, path, io::empty())?)
     }
 
     fn bytes(&mut self, path: &str, bytes: &[u8], mode: u32) -> Result<(), PayloadError> {

@@ -1,12 +1,28 @@
 //! The command line, as it is typed.
 
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use snapback_core::outcome::{EXIT_CODES, ExitCode};
 use std::path::PathBuf;
+
+/// Where to begin, below the lists.
+const BEGIN: &str = "\
+Begin with:
+  deploy demo           Three hosts of its own on this machine, locked out and back
+  deploy init HOST...   A short fleet.toml
+  deploy doctor         What would keep its hosts from being deployed to
+  deploy ./fleet.toml   Plan, ask, change
+";
+
+fn exit_codes() -> String {
+    let line = |(code, text): &(ExitCode, &str)| format!("  {:<3}  {text}\n", *code as u8);
+    format!("\nExit codes:\n{}", EXIT_CODES.iter().map(line).collect::<String>())
+}
 
 /// Push changes to Linux hosts over SSH. No host can stay locked out: a guard on the host puts the old state back
 /// unless a fresh connection confirms the change.
 #[derive(Debug, Parser)]
 #[command(name = "deploy", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(after_help = BEGIN, after_long_help = [BEGIN, &exit_codes()].concat())]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -22,7 +38,7 @@ pub(crate) struct GlobalArgs {
     /// Say more: -v output of commands, -vv everything and ssh's own words
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How results are told: people read `human`; `json` is one object a line on stdout
+    /// `human` is for people; `json` is one object a line on stdout
     #[arg(long, global = true, value_enum, default_value_t = Output::Human)]
     pub(crate) output: Output,
     /// Where the records of runs are kept [default: $XDG_STATE_HOME/snapback]
@@ -60,7 +76,7 @@ pub(crate) struct SelectArgs {
 /// `deploy FLEET`: plan, ask, change.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct ApplyArgs {
-    /// The fleet file
+    /// The fleet file: plan, ask, and change its hosts
     #[arg(value_name = "FLEET")]
     pub(crate) fleet: Option<PathBuf>,
     #[command(flatten)]
@@ -71,11 +87,11 @@ pub(crate) struct ApplyArgs {
     /// Show the plan and stop
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
-    /// Go on where a reboot inside the window would not undo: no boot hook, or a state that a reboot loses
+    /// Go on where a reboot inside the window would not undo: no boot hook is possible, or a reboot loses the record
     #[arg(long)]
     pub(crate) volatile_guard: bool,
     /// What the run is for, shown to whoever finds a host locked by it
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
 }
 
@@ -89,7 +105,7 @@ pub(crate) enum Command {
     Confirm(FleetArgs),
     /// Roll a pending transaction back, or mend a rollback that failed
     Rollback(FleetArgs),
-    /// Take hosts whose rollback failed as they are
+    /// Accept hosts whose rollback failed as they are
     Resolve(ResolveArgs),
     /// Find what would keep a host from being deployed to
     Doctor(FleetArgs),

@@ -98,7 +98,7 @@ impl Asker {
     /// # Errors
     /// [`Failure`] when the host could not be asked, or the line broke before the end was known.
     pub async fn roll_back(&self, job: &HostJob, cause: &str) -> Result<Settled, Failure> {
-        self.settle(job, &["rollback", "current", "0"], &format!("{cause}\n")).await
+        self.settle(job, &["rollback", "current"], &format!("{cause}\n")).await
     }
 
     /// Confirms what is pending, with the token of this controller's record, over a fresh connection.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
 mod confirm;
+mod forks;
 mod inspect;
 mod job;
 mod killed;

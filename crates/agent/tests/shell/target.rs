@@ -19,10 +19,14 @@ use std::time::{Duration, Instant};
 
 /// The agent knows a connection by the name of the process that serves it. Copied by another process: while one
 /// thread has a program open for writing, no other can start it.
-static SSHD: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
-    let folder = tempfile::Builder::new().prefix("snapback-sshd.").tempdir().unwrap();
-    assert!(Command::new("cp").arg("/bin/dash").arg(folder.path().join("sshd")).status().unwrap().success());
-    folder
+static SSHD: LazyLock<PathBuf> = LazyLock::new(|| {
+    let sshd = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sshd");
+    if !sshd.exists() {
+        let own = sshd.with_extension(std::process::id().to_string());
+        assert!(Command::new("cp").arg("/bin/dash").arg(&own).status().unwrap().success());
+        fs::rename(own, &sshd).unwrap();
+    }
+    sshd
 });
 
 static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -75,10 +79,6 @@ impl Target {
         self.state().join("tx").join(tx).join(name)
     }
 
-    pub fn journal(&self, tx: &str) -> String {
-        fs::read_to_string(self.tx(tx, "journal")).unwrap_or_default()
-    }
-
     pub fn connect(&self) -> Connection<'_> {
         Connection::open(self)
     }
@@ -123,7 +123,7 @@ impl Target {
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
             let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
             let ours = line.contains(&state) || String::from_utf8_lossy(&environ).contains(&state);
-            let connection = line.starts_with(&SSHD.path().display().to_string());
+            let connection = line.starts_with(&SSHD.display().to_string());
             if ours && !connection && !line.is_empty() {
                 found.push((pid, line));
             }
@@ -143,8 +143,23 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Tells what the records say, for whoever reads of a failure.
+    fn explain(&self) {
+        for record in fs::read_dir(self.state().join("tx")).into_iter().flatten().flatten() {
+            let names: Vec<_> =
+                fs::read_dir(record.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+            let journal = fs::read_to_string(record.path().join("journal")).unwrap_or_default();
+            eprintln!("{}: {}: {names:?}\n{journal}", self.shell, record.path().display());
+        }
+    }
+}
+
 impl Drop for Target {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.explain();
+        }
         // Nothing that a failed test left may outlive it; the pids are of processes that name our own folder.
         for (pid, _) in self.processes() {
             signal(pid, "KILL");
@@ -180,7 +195,7 @@ const SERVE: &str = r#"while read -r j; do /bin/sh -c "$(cat "$j/cmd")" <"$j/in"
 
 impl<'a> Connection<'a> {
     fn open(target: &'a Target) -> Self {
-        let server = Command::new(SSHD.path().join("sshd"))
+        let server = Command::new(SSHD.as_path())
             .args(["-c", SERVE])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -255,6 +270,10 @@ impl<'a> Connection<'a> {
 impl Drop for Connection<'_> {
     fn drop(&mut self) {
         drop(self.server.stdin.take());
+        // After a failure its command may hang; a connection that is closed doesn't wait for it either.
+        if std::thread::panicking() {
+            let _ = self.server.kill();
+        }
         let _ = self.server.wait();
     }
 }
@@ -355,7 +374,7 @@ impl Begun {
         let token = format!("token-{}-{number}", target.shell.len());
         let digest = sha256_hex(format!("plan {number}").as_bytes());
         let spec = TxSpec {
-            token_hash: sha256_hex(token.as_bytes()),
+            token_hash: sha256_hex(format!("{token}\n").as_bytes()),
             plan_digest: digest.clone(),
             state_digest: inspected.inspection.state_digest.clone(),
         };

@@ -4,6 +4,7 @@ use crate::everywhere;
 use crate::job::{Files, Work, check, script, secs};
 use crate::target::{Answers, Begun, Target};
 use crate::tree::{assert_same, look};
+use snapback_agent::call::Sent;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::process::Command;
@@ -79,13 +80,13 @@ fn a_person_undoes() {
         let begun = t.begin(&Work::new().files(files(t)));
         assert!(begun.answers.is_ready(), "{:#?}", begun.answers);
         assert_eq!(t.read("app/plain").unwrap(), "new");
-        let end = t.verb(&["rollback", &begun.tx, "the canary sang"]);
-        // Blanks don't travel in a command line.
-        assert_eq!(end.whole().rolled_back(), Some(("the_canary_sang", 0)));
+        // A sentence travels on stdin: words alone go on a command line.
+        let end = t.connect().call(Sent::Plain, &["rollback", &begun.tx, "0"], b"the canary sang\n");
+        assert_eq!(end.whole().rolled_back(), Some(("the canary sang", 0)));
         assert_same(&before, &look(t, ""));
         assert_eq!(
             t.verb(&["rollback", &begun.tx]).whole().rolled_back(),
-            Some(("the_canary_sang", 0)),
+            Some(("the canary sang", 0)),
             "twice"
         );
         assert_eq!(t.connect().confirm(&begun).whole().denied(), Some("too_late"));

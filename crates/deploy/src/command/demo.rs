@@ -72,7 +72,7 @@ async fn first_act(global: &GlobalArgs, playground: &Playground, promises: &mut 
     print(
         "\n== 1. A change that is good\n\n\
          fleet.example.toml is deployed as it ships: a greeting, the key that may log in, and the settings of sshd,\n\
-         which is reloaded. Another file adds only how these hosts are reached.\n",
+         which is reloaded. Another file adds only how these hosts are reached.",
     );
     let seen = perform(global, &playground.dir.join(ACT_ONE)).await?;
     for host in &playground.hosts {
@@ -101,7 +101,7 @@ async fn second_act(global: &GlobalArgs, playground: &Playground, promises: &mut
          - app2 gets a key that is not yours. Once it is in place, nobody here can log in.\n\
          - app3 moves its sshd to port {}, and the controller still looks at port {}.\n\
          Each slip passes every check: the files are valid, sshd is up and answers. `timeout` is 6 s instead of 60 s,\n\
-         so that you need not wait.\n",
+         so that you need not wait.",
         playground.wrong_port, app3.port
     ));
     let seen = perform(global, &playground.dir.join(ACT_TWO)).await?;
@@ -168,7 +168,7 @@ fn curtain(dir: &Path, keep: bool, mut promises: Promises) -> ExitCode {
 
 /// Plans and applies a fleet file with the engine that `deploy FLEET --yes --volatile-guard` uses.
 async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
-    print(&format!("$ deploy {} --yes --volatile-guard", path.display()));
+    print(&format!("\n$ deploy {} --yes --volatile-guard", path.display()));
     let fleet = wiring::load_fleet(path, &SelectArgs { limit: None, vars: Vec::new() })?;
     let spec = wiring::run_spec(&fleet, "deploy demo", true);
     let (sender, receiver) = events(&spec.run);

@@ -97,7 +97,7 @@ impl HostTask {
     fn begin_talk(&self) -> Result<Talk, String> {
         let record = self.record.as_ref().ok_or("the run's record is missing")?;
         let tx = TxSpec {
-            token_hash: sha256_hex(record.token.as_bytes()),
+            token_hash: sha256_hex(format!("{}\n", record.token).as_bytes()),
             plan_digest: record.plan_digest.clone(),
             state_digest: self.inspected.inspection.state_digest.clone(),
         };
