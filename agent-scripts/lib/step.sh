@@ -88,7 +88,7 @@ await_step() {
 	return "$as_code"
 }
 
-# The watchdog of one step: TERM when its time is up, KILL two seconds later. It ends with its sleep when told to, and
+# The watchdog of one step: TERM when its time is up, KILL for what is left once it has gone, or after two seconds. It ends with its sleep when told to, and
 # by itself when whoever waits for the step is gone: then somebody else takes over and ends the step.
 watch_step() {
 	ws_before=$!
@@ -106,7 +106,12 @@ watch_step() {
 	trap '' TERM
 	true >"$3"
 	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null
-	sleep 2
+	# Whoever waits for the step waits for us too, so a step that goes at once costs no more than that.
+	ws_left=20
+	while [ "$ws_left" -gt 0 ] && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] && [ "$STAT_STATE" != Z ]; do
+		rest 10
+		ws_left=$((ws_left - 1))
+	done
 	kill -KILL "-$1" 2>/dev/null || kill -KILL "$1" 2>/dev/null
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::{GlobalArgs, Output};
 use snapback_engine::EventReceiver;
-use snapback_render::{FanOut, Json, Lines, Progress, Screen, Summary, Verbosity};
+use snapback_render::{Armed, FanOut, Json, Lines, Progress, Screen, Summary, Verbosity};
 use std::io::{self, IsTerminal, Write};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -31,6 +31,8 @@ pub(crate) fn print(text: &str) {
 pub(crate) struct Faces {
     task: JoinHandle<()>,
     ways: mpsc::Sender<oneshot::Sender<()>>,
+    /// What they know of armed hosts.
+    pub(crate) armed: Armed,
 }
 
 impl Faces {
@@ -51,6 +53,8 @@ impl Faces {
 /// Starts the subscribers.
 pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
     let mut faces = FanOut::new(Box::new(io::stderr()));
+    let armed = Armed::default();
+    faces.add("armed", Box::new(armed.clone()));
     let verbosity = Verbosity::from_count(global.verbose);
     if global.output == Output::Json {
         faces.add("json", Box::new(Json::new(Box::new(io::stdout()))));
@@ -79,5 +83,5 @@ pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
         }
         faces.finish();
     });
-    Faces { task, ways }
+    Faces { task, ways, armed }
 }

@@ -2,11 +2,12 @@
 //! run arrives as events, what would be done arrives as a [`plan::PlanView`]; nothing here contacts a host.
 //!
 //! A [`FanOut`] hands each event to its [`Subscriber`]s: [`Progress`] on a terminal or [`Lines`] without one,
-//! [`Json`] for programs, [`Summary`] for the end. One that breaks is dropped and never stops a run.
+//! [`Json`] for programs, [`Summary`] for the end, [`Armed`] for whoever leaves before it. One that breaks is dropped and never stops a run.
 //!
 //! Whatever a target said passes through [`snapback_core::event::visible`] before it is written, so that no
 //! host can drive the terminal of the person who deploys to it.
 
+mod armed;
 mod board;
 mod columns;
 pub mod doctor;
@@ -23,6 +24,7 @@ mod summary;
 mod told;
 mod wording;
 
+pub use armed::Armed;
 pub use json::Json;
 pub use lines::Lines;
 pub use progress::{Progress, Screen};

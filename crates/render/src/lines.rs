@@ -1,8 +1,8 @@
 //! A run as plain lines, for logs and CI: no colours, no cursor, one line an event.
 
 use crate::subscriber::Subscriber;
+use crate::told::clock_time;
 use crate::wording::{Verbosity, level, phrase};
-use jiff::Timestamp;
 use snapback_core::event::{Event, EventKind};
 use std::io::{self, Write};
 
@@ -45,9 +45,4 @@ impl Subscriber for Lines {
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-fn clock_time(at_ms: u64) -> String {
-    let time = i64::try_from(at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    time.map_or_else(|| "--:--:--Z".to_owned(), |t| t.strftime("%H:%M:%SZ").to_string())
 }

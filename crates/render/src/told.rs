@@ -1,5 +1,6 @@
 //! What a target or a user's command told, made safe and short enough to show.
 
+use jiff::Timestamp;
 use snapback_core::event::visible;
 
 /// The longest a single line of somebody else's text may be, in columns: a cause is a sentence, not a page.
@@ -29,6 +30,12 @@ pub(crate) fn cut(line: &str) -> String {
 
 fn meaningful(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty())
+}
+
+/// Formats a time of day, UTC, for people.
+pub(crate) fn clock_time(at_ms: u64) -> String {
+    let time = i64::try_from(at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| "--:--:--Z".to_owned(), |t| t.strftime("%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]

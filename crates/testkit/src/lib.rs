@@ -4,6 +4,7 @@
 
 pub mod lab;
 mod processes;
+pub mod program;
 pub mod relay;
 pub mod scripted;
 pub mod sshd;

@@ -33,6 +33,11 @@ pub(crate) fn descendants(root: i32) -> Vec<i32> {
     found
 }
 
+/// Returns a process's name.
+pub(crate) fn name(pid: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim_end().to_owned())
+}
+
 /// Kills a process, whether or not it is still there.
 pub(crate) fn kill_hard(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

@@ -3,7 +3,7 @@
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
@@ -40,6 +40,7 @@ struct Shared {
     /// Both ends of all connections.
     open: Mutex<Vec<Weak<TcpStream>>>,
     accepted: AtomicUsize,
+    passed: AtomicU64,
 }
 
 impl Relay {
@@ -49,7 +50,13 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("the relay's address");
         let mode = Mutex::new(Mode::Pass(Duration::ZERO));
-        let shared = Arc::new(Shared { to, mode, open: Mutex::default(), accepted: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            to,
+            mode,
+            open: Mutex::default(),
+            accepted: AtomicUsize::new(0),
+            passed: AtomicU64::new(0),
+        });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || accept(&listener, &accepting));
         Self { address, shared }
@@ -92,6 +99,12 @@ impl Relay {
     #[must_use]
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many bytes it has passed on so far, both directions together.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.shared.passed.load(Ordering::Relaxed)
     }
 
     fn set(&self, mode: Mode) {
@@ -182,6 +195,7 @@ fn relay(mut from: &TcpStream, to: &TcpStream, shared: &Shared) {
             (Mode::Pass(_), None) => {}
             (Mode::Pass(delay), Some(read)) if read > 0 => {
                 thread::sleep(delay);
+                shared.passed.fetch_add(read as u64, Ordering::Relaxed);
                 if (&*to).write_all(&buffer[..read]).is_err() {
                     break;
                 }
@@ -254,6 +268,7 @@ mod tests {
     #[test]
     fn a_cut_is_an_orderly_end_and_a_reset_is_not() {
         let (relay, mut stream) = connected();
+        assert_eq!((relay.accepted(), relay.passed()), (1, 4), "two bytes there and two back");
         relay.cut();
         assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
 

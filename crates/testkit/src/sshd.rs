@@ -2,7 +2,7 @@
 //!
 //! Missing programs are a panic that says what to install: a test that quietly didn't run proves nothing.
 
-use crate::processes::{descendants, kill_hard};
+use crate::processes::{descendants, kill_hard, name};
 use nix::unistd::{User, getuid};
 use snapback_core::host::HostName;
 use snapback_core::way::{KnownHosts, Way, WayKind};
@@ -217,6 +217,13 @@ impl Sshd {
             descendants(session).into_iter().for_each(kill_hard);
             kill_hard(session);
         }
+    }
+
+    /// Ends all connections by killing sshd's own processes for them, and nothing that runs in the sessions.
+    pub fn kill_connections(&self) {
+        let sessions = self.listener.as_ref().map(|listener| descendants(listener_pid(listener)));
+        let is_sshd = |pid: &i32| name(*pid).is_some_and(|name| name.starts_with("sshd"));
+        sessions.into_iter().flatten().filter(is_sshd).for_each(kill_hard);
     }
 
     /// Returns how many processes its sessions have.

@@ -86,6 +86,11 @@ fn armed(state: State, input: Input) -> Option<State> {
         (Confirming, Input::ConfirmedFresh) => Finished(HostResult::Confirmed),
         (Confirming, Input::ConfirmFailed | Input::Lost) => Asking,
         (RollingBack, Input::Lost | Input::ConnectFailed) => Asking,
+        // What the journal still had to say from before the decision is read on the way to its end.
+        (
+            RollingBack,
+            Input::TargetArmed | Input::TargetApplying | Input::TargetApplied | Input::TargetReady,
+        ) => RollingBack,
         _ => return forward(state, input),
     })
 }

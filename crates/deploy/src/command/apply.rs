@@ -2,7 +2,8 @@
 
 use crate::args::{ApplyArgs, GlobalArgs, Output};
 use crate::faces::{self, Faces, complain, print};
-use crate::{ask, interrupt, wiring};
+use crate::interrupt::{self, Interrupt};
+use crate::{ask, wiring};
 use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
 use snapback_core::job::RunSpec;
@@ -27,13 +28,13 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
     }
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
     let (run, faces) = prepare(&global, &fleet, spec)?;
-    interrupt::watch(run.halt());
+    let interrupt = interrupt::watch(run.halt(), faces.armed.clone());
     let planned = run.plan().await;
     faces.make_way().await;
     show(&global, &fleet, &planned);
     let code = if !planned.has_work() || args.dry_run {
         planned.leave().await
-    } else if args.yes || agreed(&fleet, &planned)? {
+    } else if args.yes || agreed(&fleet, &planned, interrupt).await? {
         planned.apply().await.context("the run's record could not be written; no host was changed")?
     } else {
         complain("nothing was changed");
@@ -71,10 +72,15 @@ pub(super) fn print_plan(fleet: &Fleet, planned: &Planned) {
     print(&with_view(fleet, planned, faces::colour_out(), render_plan));
 }
 
-fn agreed(fleet: &Fleet, planned: &Planned) -> anyhow::Result<bool> {
+/// Asks a person; an interrupt is a no.
+async fn agreed(fleet: &Fleet, planned: &Planned, mut interrupt: Interrupt) -> anyhow::Result<bool> {
     let question = with_view(fleet, planned, false, prompt_text);
     let hosts = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
-    ask::agreed(&question, hosts).context("the answer could not be read")
+    let asking = tokio::task::spawn_blocking(move || ask::agreed(&question, hosts));
+    tokio::select! {
+        answer = asking => answer?.context("the answer could not be read"),
+        () = interrupt.heard() => Ok(false),
+    }
 }
 
 fn with_view(fleet: &Fleet, planned: &Planned, colour: bool, draw: fn(&PlanView<'_>) -> String) -> String {

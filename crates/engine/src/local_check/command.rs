@@ -59,7 +59,7 @@ pub(super) async fn ask(command: &Command, env: &LocalEnv, limit: Duration) -> H
 fn judge(ended: &Ended, lines: &[String], limit: Duration) -> Answer {
     let status = match ended {
         Ended::Exit(status) => status,
-        Ended::Late => return Answer::Error(format!("did not end within {limit:?}")),
+        Ended::Late => return Answer::Error(late(lines, limit)),
         Ended::Untraceable(error) => return Answer::Error(format!("its end could not be read: {error}")),
     };
     let reason = |code| last_line(lines).map_or_else(|| format!("exit status {code}"), str::to_owned);
@@ -70,6 +70,12 @@ fn judge(ended: &Ended, lines: &[String], limit: Duration) -> Answer {
         Some(code) => Answer::Failed(reason(code)),
         None => Answer::Failed(format!("killed by signal {}", status.signal().unwrap_or_default())),
     }
+}
+
+/// What it said before its time was up is often what it waited for.
+fn late(lines: &[String], limit: Duration) -> String {
+    let last = last_line(lines).map(|line| format!(": {line}")).unwrap_or_default();
+    format!("did not end within {limit:?}{last}")
 }
 
 /// Starts the command in a process group of its own, both outputs in one pipe so that their order is kept.

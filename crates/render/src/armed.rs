@@ -1,0 +1,151 @@
+//! Which hosts are armed and until when, for whoever must leave before their end.
+
+use crate::quantity::limit;
+use crate::subscriber::Subscriber;
+use crate::told::clock_time;
+use snapback_core::event::{Event, EventKind};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The hosts that have been begun and have not ended, as far as was heard. Clones share what they know.
+#[derive(Clone, Debug, Default)]
+pub struct Armed {
+    hosts: Arc<Mutex<Vec<(String, Stand)>>>,
+}
+
+/// How such a host stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// What it needs is being sent; it may be armed by now.
+    Begun,
+    /// Armed; apply goes on, and the window begins at its end.
+    Applying {
+        /// When it has undone itself at the latest, in milliseconds since the Unix epoch.
+        by_ms: u64,
+    },
+    /// Applied; it undoes itself then unless confirmed.
+    Waiting {
+        /// In milliseconds since the Unix epoch.
+        by_ms: u64,
+    },
+    /// It is undoing itself already.
+    RollingBack,
+}
+
+impl Armed {
+    /// Returns a line for each such host, in the order in which they were begun; nothing when there is none.
+    #[must_use]
+    pub fn lines(&self, now_ms: u64) -> Vec<String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().map(|(host, stand)| format!("{host} {}", stand.words(now_ms))).collect()
+    }
+
+    fn set(&self, host: &str, stand: Option<Stand>) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = hosts.iter().position(|(name, _)| name == host);
+        match (at, stand) {
+            (Some(at), Some(stand)) => hosts[at].1 = stand,
+            (Some(at), None) => drop(hosts.remove(at)),
+            (None, Some(stand)) => hosts.push((host.to_owned(), stand)),
+            (None, None) => {}
+        }
+    }
+}
+
+impl Stand {
+    fn words(self, now_ms: u64) -> String {
+        match self {
+            Self::Begun => "was just begun: it is untouched, or armed and rolls itself back".to_owned(),
+            Self::Applying { by_ms } => {
+                format!("is armed: it rolls itself back {} at the latest", when(by_ms, now_ms))
+            }
+            Self::Waiting { by_ms } => {
+                format!("is armed: it rolls itself back {} unless confirmed", when(by_ms, now_ms))
+            }
+            Self::RollingBack => "is rolling back already".to_owned(),
+        }
+    }
+}
+
+/// In how long, and at what time of day.
+fn when(by_ms: u64, now_ms: u64) -> String {
+    let left = Duration::from_millis(by_ms.saturating_sub(now_ms));
+    format!("in {}, at {}", limit(left), clock_time(by_ms))
+}
+
+impl Subscriber for Armed {
+    fn on_event(&mut self, event: &Event) -> io::Result<()> {
+        let Some(host) = event.host.as_ref() else { return Ok(()) };
+        let by_ms = |secs: u64| event.at_ms.saturating_add(secs.saturating_mul(1000));
+        let stand = match event.kind {
+            EventKind::Uploading { .. } => Some(Stand::Begun),
+            EventKind::GuardArmed { apply_timeout, window, .. } => {
+                Some(Stand::Applying { by_ms: by_ms(apply_timeout.saturating_add(window)) })
+            }
+            EventKind::Applied { left } | EventKind::Ready { left } => {
+                Some(Stand::Waiting { by_ms: by_ms(left) })
+            }
+            EventKind::RollbackStarted { .. } => Some(Stand::RollingBack),
+            EventKind::HostFinished { .. } => None,
+            _ => return Ok(()),
+        };
+        self.set(host.as_str(), stand);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snapback_core::host::HostName;
+    use snapback_core::outcome::HostResult;
+
+    const NOON_MS: u64 = 12 * 3_600_000;
+
+    fn hear(armed: &mut Armed, host: &str, kind: EventKind) {
+        let host = Some(HostName::parse(host).unwrap());
+        armed.on_event(&Event { v: 1, at_ms: NOON_MS, run: "r".to_owned(), host, kind }).unwrap();
+    }
+
+    fn guard_armed() -> EventKind {
+        EventKind::GuardArmed {
+            backend: "bare".to_owned(),
+            boot_hook: "none".to_owned(),
+            apply_timeout: 20,
+            window: 60,
+        }
+    }
+
+    #[test]
+    fn each_host_is_named_with_its_deadline_until_it_has_ended() {
+        let mut armed = Armed::default();
+        assert!(armed.lines(NOON_MS).is_empty());
+        hear(&mut armed, "a", EventKind::Uploading { bytes: 1 });
+        hear(&mut armed, "b", guard_armed());
+        hear(&mut armed, "c", EventKind::Applied { left: 60 });
+        hear(&mut armed, "d", EventKind::RollbackStarted { cause: "x".to_owned() });
+        assert_eq!(
+            armed.clone().lines(NOON_MS + 5000),
+            [
+                "a was just begun: it is untouched, or armed and rolls itself back",
+                "b is armed: it rolls itself back in 1m 15s, at 12:01:20Z at the latest",
+                "c is armed: it rolls itself back in 55s, at 12:01:00Z unless confirmed",
+                "d is rolling back already",
+            ]
+        );
+        for host in ["a", "b", "c", "d"] {
+            let (cause, state, next) = (String::new(), String::new(), String::new());
+            hear(
+                &mut armed,
+                host,
+                EventKind::HostFinished { result: HostResult::Confirmed, cause, state, next },
+            );
+        }
+        assert!(armed.lines(NOON_MS).is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! Checks veto: whatever way they fail, the host is as before and the summary says what they said.
+
+use crate::stage::{MOTD, Stage, events, told};
+use snapback_testkit::program::Ended;
+
+/// Runs a change whose host has this check too, and asserts that it was undone for it.
+fn is_undone_for(check: &str) -> Ended {
+    let stage = Stage::new();
+    let before = stage.host().tree();
+    stage.fleet(&format!("{MOTD}[[checks]]\nname = \"moon\"\n{check}\n"));
+    let ended = stage.change().run().must_exit(1).must_say("1 rolled_back").must_say("the old state is back");
+    assert_eq!(stage.host().tree(), before, "{ended}");
+    stage.host().await_over();
+    ended
+}
+
+const SHORT: &str = "timeout = \"1s\"\ninterval = \"200ms\"\nhealthy_deadline = \"800ms\"";
+
+#[test]
+fn a_remote_check_that_says_no() {
+    is_undone_for(&format!("run = 'echo the moon is down; exit 3'\n{SHORT}"))
+        .must_say("check 'moon' failed: exit status 3: the moon is down");
+}
+
+#[test]
+fn a_local_check_that_says_no() {
+    is_undone_for(&format!("where = \"local\"\nrun = 'echo the moon is down; exit 3'\n{SHORT}"))
+        .must_say("check 'moon' failed: the moon is down");
+}
+
+#[test]
+fn a_remote_check_that_hangs() {
+    is_undone_for(&format!("run = 'echo waiting; sleep 600'\n{SHORT}"))
+        .must_say("check 'moon' error: did not end within 1 s: waiting");
+}
+
+#[test]
+fn a_local_check_that_hangs() {
+    is_undone_for(&format!("where = \"local\"\nrun = 'echo waiting; sleep 600'\n{SHORT}"))
+        .must_say("check 'moon' error: did not end within 1s: waiting");
+}
+
+#[test]
+fn a_remote_check_that_floods() {
+    let ended = is_undone_for(&format!("run = 'echo first; exec yes flood'\n{SHORT}")).must_say("flood");
+    assert!(ended.err.len() < 20_000, "{} bytes of it", ended.err.len());
+}
+
+#[test]
+fn a_local_check_that_floods() {
+    let ended =
+        is_undone_for(&format!("where = \"local\"\nrun = 'exec yes flood'\n{SHORT}")).must_say("flood");
+    assert!(ended.err.len() < 20_000, "{} bytes of it", ended.err.len());
+}
+
+#[test]
+fn a_local_check_against_a_closed_port() {
+    let port = snapback_testkit::sshd::free_port();
+    is_undone_for(&format!("use = \"tcp\"\nwith = {{ host = \"127.0.0.1\", port = {port} }}\n{SHORT}"))
+        .must_say("check 'moon' failed")
+        .must_say(&port.to_string());
+}
+
+#[test]
+fn checks_that_aren_t_required_or_were_red_before_are_only_reported() {
+    let stage = Stage::new();
+    let check = |name: &str, place: &str, more: &str| {
+        format!(
+            "[[checks]]\nname = \"{name}\"\nwhere = \"{place}\"\nrun = 'echo red; exit 1'\n{SHORT}\n{more}\n"
+        )
+    };
+    stage.fleet(
+        &[
+            MOTD,
+            &check("remote-optional", "remote", "required = false"),
+            &check("local-optional", "local", "required = false"),
+            &check("remote-red", "remote", "baseline = true"),
+            &check("local-red", "local", "baseline = true"),
+        ]
+        .concat(),
+    );
+    let told = stage.change_told(0);
+    let status = |name: &str| {
+        let checks = events(&told, "check_finished");
+        checks.iter().find(|c| c["check"] == name).map(|c| c["status"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(status("remote-optional").as_deref(), Some("failed"));
+    assert_eq!(status("local-optional").as_deref(), Some("failed"));
+    assert_eq!(status("remote-red").as_deref(), Some("red_before"));
+    assert_eq!(status("local-red").as_deref(), Some("red_before"));
+    assert_eq!(stage.host().read("etc/motd"), "new\n");
+}
+
+#[test]
+fn a_check_that_becomes_green_in_time_is_waited_for() {
+    let stage = Stage::new();
+    let counting = "[[checks]]\nname = \"third\"\nrun = 'echo . >>\"$VAR_ROOT/asked\"; [ \"$(wc -l <\"$VAR_ROOT/asked\")\" -ge 3 ]'\n\
+                    interval = \"200ms\"\nhealthy_deadline = \"3s\"\n";
+    stage.fleet(&format!("{MOTD}{counting}"));
+    stage.change().run().must_exit(0);
+    assert!(stage.host().read("asked").lines().count() >= 3);
+}
+
+#[test]
+fn a_failed_check_is_one_event_and_its_output_is_kept() {
+    let stage = Stage::new();
+    stage.fleet(&format!("{MOTD}[[checks]]\nname = \"moon\"\nrun = 'echo one; echo two; exit 3'\n{SHORT}\n"));
+    let told = told(&stage.change_json().run());
+    assert_eq!(events(&told, "check_finished").len(), 1);
+    let output: Vec<_> = events(&told, "output").iter().map(|o| o["line"].clone()).collect();
+    assert_eq!(output, ["one", "two"]);
+}

@@ -1,0 +1,19 @@
+//! The `deploy` command, end to end: against real sshds on loopback, as whoever runs the tests, with nothing of this
+//! machine touched.
+#![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
+
+mod checks;
+mod failures;
+mod fresh;
+mod hands;
+mod happy;
+mod interrupt;
+mod killed;
+mod line;
+mod lockout;
+mod many;
+mod noise;
+mod output;
+mod plan;
+mod stage;
+mod ways;
