@@ -35,13 +35,17 @@ const OUTER: &str = concat!(
     r#"i=$1; shift 2; exec $p /bin/sh -c "$i" snapback "$@""#
 );
 
-/// Finds the state directory and the agent in it, unpacks what was sent, and hands over. The line that is printed
+/// Finds the state directory and the agent in it: for a verb that sends nothing the one that began what is open, else
+/// any version there is, so that nothing pending is ever taken for nothing. Then unpacks what was sent, and hands over. The line that is printed
 /// first ends whatever a login script left open on its last line.
 const INNER: &str = concat!(
     r#"umask 077; n=$1 h=$2 w=$3; shift 3; echo; "#,
     r#"if [ -n "${SNAPBACK_STATE:-}" ]; then s=$SNAPBACK_STATE; "#,
     r#"elif [ -d /etc/snapback/state ]; then s=/etc/snapback/state; else s=/var/lib/snapback; fi; "#,
     r#"a=$s/agent/$h/agent.sh; "#,
+    r#"if [ "$w" = plain ] && [ -f "$s/current" ] && [ -r "$s/current" ]; then read -r c <"$s/current"; "#,
+    r#"if [ -f "$s/tx/$c/agent.sh" ]; then a=$s/tx/$c/agent.sh; fi; fi; "#,
+    r#"if [ "$w" = plain ]; then for f in "$s"/agent/*/agent.sh; do if [ -f "$a" ]; then :; else a=$f; fi; done; fi; "#,
     r#"if [ -f "$a" ] || [ "$w" = install ]; then :; else printf "@snapback:%s need_agent\n" "$n"; exit 0; fi; "#,
     r#"d=-; if [ "$w" = plain ]; then :; else d=$s/inbox/$n; "#,
     r#"if mkdir -p "$d" && cd "$d" && tar -xpmf -; then :; else "#,

@@ -1,5 +1,6 @@
 //! Asking hosts outside a run: what is pending, roll back, confirm, accept, look for trouble, forget.
 
+use crate::host::{inspect_limit, undo_limit};
 use crate::record::{HostRecord, Records};
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
@@ -9,9 +10,10 @@ use snapback_agent::payload;
 use snapback_core::content::Contents;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
-use snapback_core::way::WayKind;
+use snapback_core::way::{Way, WayKind};
 use snapback_transport::Connector;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Asks hosts one verb each.
 #[derive(Clone)]
@@ -83,7 +85,7 @@ impl Asker {
     pub async fn standing(&self, job: &HostJob) -> Result<Standing, Failure> {
         let mut standing = Standing::default();
         let known = self
-            .ask(job, &["status"], "", |answer| match answer {
+            .ask(job, &job.ways, (&["status"], ""), |answer| match answer {
                 Answer::Pending(pending) => standing.pending = Some(pending),
                 Answer::Last(last) => standing.last = Some(last),
                 Answer::LastItem(item) => standing.broken.push(item),
@@ -109,7 +111,9 @@ impl Asker {
         let Some(pending) = self.standing(job).await?.pending else { return Ok(Settled::Nothing) };
         let record = self.record_of(&pending, job)?;
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
-        self.settle(job, &verb, &format!("{}\n", record.token)).await
+        // Only the final way confirms: what the old one proves is gone when `was` is.
+        let ways: Vec<Way> = job.final_way().cloned().into_iter().collect();
+        self.settle_by(job, &ways, &verb, &format!("{}\n", record.token)).await
     }
 
     /// Takes a host whose rollback failed as it is.
@@ -165,7 +169,8 @@ impl Asker {
             }
         };
         let mut refused = None;
-        let talk = Talk::payload(job.r#become, &["inspect"], parts, true);
+        let limit = inspect_limit(job);
+        let talk = Talk::payload(job.r#become, &["inspect"], (parts, true), limit);
         let ending = talk
             .over(session, |answer| match answer {
                 Answer::Inspect(line @ InspectLine::Marked(_)) => inspected.hear(&line),
@@ -182,7 +187,7 @@ impl Asker {
         if let Some(text) = refused {
             findings.items.push(("inspect".to_owned(), false, text));
         }
-        let talk = Talk::plain(job.r#become, &["doctor"], "");
+        let talk = Talk::plain(job.r#become, &["doctor"], "", limit);
         let items = &mut findings.items;
         talk.over(session, |answer| {
             if let Answer::Doctor { item, ok, text } = answer {
@@ -206,11 +211,21 @@ impl Asker {
     }
 
     async fn settle(&self, job: &HostJob, verb: &[&str], stdin: &str) -> Result<Settled, Failure> {
+        self.settle_by(job, &job.ways, verb, stdin).await
+    }
+
+    async fn settle_by(
+        &self,
+        job: &HostJob,
+        ways: &[Way],
+        verb: &[&str],
+        stdin: &str,
+    ) -> Result<Settled, Failure> {
         use snapback_agent::journal::Entry;
         let mut settled = None;
         let mut broken = Vec::new();
         let known = self
-            .ask(job, verb, stdin, |answer| match answer {
+            .ask(job, ways, (verb, stdin), |answer| match answer {
                 Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => {
                     settled = Some(Settled::Confirmed)
                 }
@@ -243,18 +258,21 @@ impl Asker {
         }
     }
 
-    /// Asks over a fresh connection, by the final way, then by the old one. Returns whether there is an agent at
+    /// Asks over a fresh connection, by these ways in turn. Returns whether there is an agent at
     /// all: where there is none, there is no transaction either.
     async fn ask(
         &self,
         job: &HostJob,
-        verb: &[&str],
-        stdin: &str,
+        ways: &[Way],
+        (verb, stdin): (&[&str], &str),
         mut hear: impl FnMut(Answer),
     ) -> Result<bool, Failure> {
         let mut first = None;
-        for way in &job.ways {
-            let talk = Talk::plain(job.r#become, verb, stdin);
+        // `status` answers at once; anything else may follow an undo to its end.
+        let limit =
+            if verb == ["status"] { Duration::from_secs(30) } else { job.confirm.hard_cap + undo_limit(job) };
+        for way in ways {
+            let talk = Talk::plain(job.r#become, verb, stdin, limit);
             match talk.fresh(&*self.connector, way, false, &mut hear).await {
                 Ending::Whole => return Ok(true),
                 Ending::NeedAgent => return Ok(false),

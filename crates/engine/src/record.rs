@@ -1,7 +1,7 @@
 //! The run's record on the controller: what must survive it so that a host can still be confirmed or undone.
 //!
-//! One file a run, `runs/RUN.jsonl` below the state directory, 0600 in a 0700 folder: a line for the run, then one
-//! for each host that will be begun, all synced before the first `begin` is sent.
+//! One file a run, `runs/RUN.jsonl` below the state directory, 0600 in a 0700 folder: a line for each host that will
+//! be begun, all synced before the first `begin` is sent.
 
 use serde::{Deserialize, Serialize};
 use snapback_core::host::HostName;

@@ -7,10 +7,14 @@ use snapback_core::event::visible;
 use snapback_core::way::{Become, Way};
 use snapback_transport::{ConnectError, Connector, Invocation, Line, LineSender, Piece, Session};
 use std::future::Future;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How many lines may wait to be read before the channel pushes back.
 const LINES_AHEAD: usize = 256;
+
+/// How many lines an agent may say in one talk: what a hostile host says is kept in memory.
+const MOST_LINES: usize = 500_000;
 
 /// One verb for the agent.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct Talk {
     sent: Sent,
     stdin: Vec<Piece>,
     r#become: Become,
+    /// The longest it may take, from the connection's opening on: a login can hang where sshd itself still answers.
+    limit: Duration,
 }
 
 /// How a talk ended. Only `Whole` means that everything was said.
@@ -45,21 +51,27 @@ pub(crate) enum Ending {
 
 impl Talk {
     /// A verb with nothing but text on its standard input.
-    pub(crate) fn plain(r#become: Become, verb: &[&str], stdin: &str) -> Self {
+    pub(crate) fn plain(r#become: Become, verb: &[&str], stdin: &str, limit: Duration) -> Self {
         let stdin = if stdin.is_empty() { Vec::new() } else { vec![Piece::Bytes(stdin.as_bytes().into())] };
-        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent: Sent::Plain, stdin, r#become }
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent: Sent::Plain, stdin, r#become, limit }
     }
 
     /// A verb with a payload.
-    pub(crate) fn payload(r#become: Become, verb: &[&str], parts: Vec<Content>, install: bool) -> Self {
+    pub(crate) fn payload(
+        r#become: Become,
+        verb: &[&str],
+        (parts, install): (Vec<Content>, bool),
+        limit: Duration,
+    ) -> Self {
         let sent = if install { Sent::Install } else { Sent::Payload };
         let stdin = parts.into_iter().map(piece).collect();
-        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent, stdin, r#become }
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent, stdin, r#become, limit }
     }
 
     /// Talks over an open session.
     pub(crate) async fn over(self, session: &dyn Session, hear: impl FnMut(Answer)) -> Ending {
         let nonce = nonce();
+        let limit = self.limit;
         let invocation = self.invocation(&nonce);
         let (sender, lines) = mpsc::channel(LINES_AHEAD);
         let run = async move {
@@ -68,7 +80,7 @@ impl Talk {
                 source => Ending::Source(source.to_string()),
             })
         };
-        listen(run, &nonce, lines, hear).await
+        within(limit, listen(run, &nonce, lines, hear)).await
     }
 
     /// Talks over a fresh connection of its own.
@@ -80,16 +92,27 @@ impl Talk {
         hear: impl FnMut(Answer),
     ) -> Ending {
         let nonce = nonce();
+        let limit = self.limit;
         let invocation = self.invocation(&nonce);
         let (sender, lines): (LineSender, _) = mpsc::channel(LINES_AHEAD);
         let run =
             async move { connector.once(way, cheap_kex, invocation, sender).await.err().map(Ending::NoLine) };
-        listen(run, &nonce, lines, hear).await
+        within(limit, listen(run, &nonce, lines, hear)).await
     }
 
     fn invocation(self, nonce: &str) -> Invocation {
         let verb: Vec<&str> = self.verb.iter().map(String::as_str).collect();
         Invocation { command: command_line(self.r#become, nonce, self.sent, &verb), stdin: self.stdin }
+    }
+}
+
+/// A talk that takes longer than it may has been cut.
+async fn within(limit: Duration, talk: impl Future<Output = Ending>) -> Ending {
+    match tokio::time::timeout(limit, talk).await {
+        Ok(ending) => ending,
+        Err(_) => {
+            Ending::Cut(format!("it connected and then said nothing to the end within {} s", limit.as_secs()))
+        }
     }
 }
 
@@ -125,7 +148,12 @@ async fn hear_lines(
     mut hear: impl FnMut(Answer),
 ) -> Result<Ending, String> {
     let mut complaint = String::new();
+    let mut heard = 0;
     while let Some(line) = lines.recv().await {
+        heard += 1;
+        if heard > MOST_LINES {
+            return Ok(Ending::Cut("it said more than any agent would".to_owned()));
+        }
         match line {
             Line::Err(text) => keep_complaint(&mut complaint, &text),
             Line::Out(text) => match answer::parse(nonce, &text) {

@@ -15,6 +15,8 @@ pub(crate) struct Verdict {
     blocked: Blocked,
     late_ms: u64,
     broken: Vec<String>,
+    /// Changes that nothing can undo.
+    stays: Vec<String>,
 }
 
 /// Whether another transaction is in the way.
@@ -151,8 +153,19 @@ impl Verdict {
         self.because(cause);
     }
 
+    /// A change that can't be undone has begun.
+    pub(crate) fn stays(&mut self, change: &str) {
+        self.stays.push(format!("'{change}'"));
+    }
+
     pub(crate) fn broken(&mut self, item: &str) {
         self.broken.push(item.to_owned());
+    }
+
+    /// The host said that it was armed, and has forgotten it.
+    pub(crate) fn lost_record(&mut self) {
+        self.cause =
+            format!("the host has lost its record of the run, so nothing undid it there ({})", self.cause);
     }
 
     pub(crate) fn unread(&mut self) {
@@ -187,6 +200,9 @@ impl Verdict {
         let mut text = String::from("the old state is back, verified on the host");
         if self.late_ms > 0 {
             text.push_str(&format!(" (the guard fired {} ms after its deadline)", self.late_ms));
+        }
+        if !self.stays.is_empty() {
+            text.push_str(&format!("; what {} did can't be undone and stays", self.stays.join(", ")));
         }
         text
     }

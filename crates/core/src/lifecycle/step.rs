@@ -68,7 +68,7 @@ fn armed(state: State, input: Input) -> Option<State> {
         (State::Beginning | Asking, Input::TargetRefused | Input::TargetUntouched) => {
             Finished(HostResult::Refused)
         }
-        (Asking, Input::GaveUp) => Finished(HostResult::Unknown),
+        (Asking | RollingBack, Input::GaveUp) => Finished(HostResult::Unknown),
         (Asking, Input::Lost | Input::ConnectFailed | Input::DeadlinePassed | Input::Halt) => Asking,
         // Asked over a new line and found alive: undone on the controller's word, or already undoing itself.
         (

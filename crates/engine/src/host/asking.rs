@@ -8,6 +8,9 @@ use snapback_core::target::TargetState;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Even when all should be over, a host that connects is heard for so long.
+const LEAST: Duration = Duration::from_secs(20);
+
 /// Between two attempts to reach a host that doesn't answer.
 const PAUSE: Duration = Duration::from_millis(1000);
 
@@ -22,7 +25,8 @@ impl HostTask {
             self.talk_once(&["rollback", &run, &from], &cause).await;
             if self.state == State::RollingBack {
                 if Instant::now() >= by {
-                    return self.hear(Input::Lost);
+                    self.verdict.unread();
+                    return self.hear(Input::GaveUp);
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -73,7 +77,8 @@ impl HostTask {
     /// are returned, or nothing when no line held to the end.
     async fn talk_once(&mut self, verb: &[&str], stdin: &str) -> Option<Vec<Answer>> {
         let mut answers = Vec::new();
-        let talk = Talk::plain(self.job.r#become, verb, stdin);
+        let left = self.undone_by().saturating_duration_since(Instant::now()).max(LEAST);
+        let talk = Talk::plain(self.job.r#become, verb, stdin, left);
         let way = self.way().cloned()?;
         let connector = self.shared.connector.clone();
         let ending = talk.fresh(&*connector, &way, false, |answer| answers.push(answer)).await;
@@ -86,8 +91,7 @@ impl HostTask {
             Ending::Whole => Some(answers),
             Ending::NeedAgent => {
                 // No agent, no transaction: a host that was never begun, or one that was set up anew.
-                self.verdict.because("the host knows nothing of this run");
-                self.hear(Input::TargetUntouched);
+                self.take_untouched("the host knows nothing of this run");
                 None
             }
             _ => {

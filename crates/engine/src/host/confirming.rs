@@ -9,6 +9,9 @@ use snapback_core::lifecycle::Input;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The longest an answer may take once the host is connected; another try may do better.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
 /// What one try at confirming came to.
 enum Tried {
     /// Done, durably.
@@ -57,7 +60,8 @@ impl HostTask {
             return Tried::Denied("the run's record is missing".to_owned());
         };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
-        let talk = Talk::plain(self.job.r#become, &verb, &format!("{}\n", record.token));
+        let limit = way.connect_timeout + ANSWER_WITHIN;
+        let talk = Talk::plain(self.job.r#become, &verb, &format!("{}\n", record.token), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
         let cheap = self.job.confirm.reorder_kex;
         let ending = talk

@@ -105,7 +105,8 @@ impl HostTask {
         let parts = payload::for_begin(&shared.spec, &self.job, &shared.contents, &tx, &self.inspected)
             .map_err(|e| e.to_string())?;
         self.tell(EventKind::Uploading { bytes: payload::size(&parts) });
-        Ok(Talk::payload(self.job.r#become, &["begin", &shared.spec.run], parts, false))
+        let limit = self.undone_by().saturating_duration_since(Instant::now());
+        Ok(Talk::payload(self.job.r#become, &["begin", &shared.spec.run], (parts, false), limit))
     }
 
     fn start_checks(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
@@ -189,7 +190,8 @@ impl HostTask {
             while Instant::now() < by {
                 let from = heard.to_string();
                 let verb = ["follow", shared.spec.run.as_str(), from.as_str(), "ready"];
-                let talk = Talk::plain(job.r#become, &verb, "");
+                let left = by.saturating_duration_since(Instant::now());
+                let talk = Talk::plain(job.r#become, &verb, "", left);
                 let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
                 let hear = |answer| {
                     heard = number_of(&answer).unwrap_or(heard);
@@ -220,11 +222,33 @@ impl HostTask {
                 self.verdict = Verdict::agent_error(&text);
                 self.hear(Input::Lost);
             }
-            Answer::Untouched(text) => {
-                self.verdict.because(&text);
-                self.hear(Input::TargetUntouched);
-            }
+            Answer::Untouched(text) => self.take_untouched(&text),
             _ => {}
+        }
+    }
+
+    fn note_irreversible(&mut self, n: usize) {
+        use snapback_core::change::ChangeKind;
+        let job = self.job.clone();
+        if let Some(change) = job.changes.get(n)
+            && let ChangeKind::Script(script) = &change.kind
+            && script.rollback.is_none()
+            && script.watch.is_empty()
+        {
+            self.verdict.stays(&change.name);
+        }
+    }
+
+    /// A host that said `armed` and now knows of nothing has lost its record, and what was changed may still be there.
+    pub(super) fn take_untouched(&mut self, text: &str) {
+        self.verdict.because(text);
+        match (self.deadline, self.state) {
+            (None, _) => self.hear(Input::TargetUntouched),
+            (Some(_), State::Asking | State::RollingBack) => {
+                self.verdict.lost_record();
+                self.hear(Input::GaveUp);
+            }
+            (Some(_), _) => self.hear(Input::DeadlinePassed),
         }
     }
 
@@ -240,6 +264,7 @@ impl HostTask {
                 self.deadline = Some(Instant::now() + Duration::from_secs(left));
                 self.hear(Input::TargetApplied);
             }
+            Entry::ChangeStarted { n } => self.note_irreversible(n),
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {
                 self.verdict.because(&cause);
@@ -254,7 +279,7 @@ impl HostTask {
                 self.hear(Input::TargetRollbackFailed);
             }
             Entry::Confirmed => self.hear(Input::TargetConfirmed),
-            Entry::Discarded => self.hear(Input::TargetUntouched),
+            Entry::Discarded => self.take_untouched("it was dropped before anything was armed"),
             Entry::UndoItem { ok: false, text } => self.verdict.broken(&text),
             _ => {}
         }

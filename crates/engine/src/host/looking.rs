@@ -7,10 +7,13 @@ use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
 use snapback_agent::inspect::Inspected;
 use snapback_agent::payload;
+use snapback_core::change::ChangeKind;
 use snapback_core::event::EventKind;
 use snapback_core::inspection::Pending;
+use snapback_core::job::HostJob;
 use snapback_core::lifecycle::Input;
 use snapback_transport::{ConnectError, Session};
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl HostTask {
@@ -76,7 +79,7 @@ impl HostTask {
             Err(error) => return (Ending::Source(error.to_string()), heard),
         };
         let verb: &[&str] = if self.shared.texts { &["inspect", "texts"] } else { &["inspect"] };
-        let talk = Talk::payload(self.job.r#become, verb, parts, install);
+        let talk = Talk::payload(self.job.r#become, verb, (parts, install), inspect_limit(&self.job));
         let ending = talk.over(session, |answer| heard.hear(answer)).await;
         (ending, heard)
     }
@@ -116,6 +119,18 @@ impl HostTask {
         );
         LocalEnv { cwd: self.shared.dir.clone(), vars }
     }
+}
+
+/// The longest an inspection may take: what it runs, and half a minute for the rest.
+pub(crate) fn inspect_limit(job: &HostJob) -> Duration {
+    let commands = job.changes.iter().map(|change| match &change.kind {
+        ChangeKind::Files(_) => Duration::ZERO,
+        ChangeKind::Script(script) => {
+            let asked = u32::from(script.facts.is_some()) + u32::from(script.unless.is_some());
+            script.timeout * asked
+        }
+    });
+    commands.sum::<Duration>() + Duration::from_secs(30)
 }
 
 /// What an inspection says, as it is heard.

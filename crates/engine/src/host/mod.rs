@@ -7,6 +7,8 @@ mod following;
 mod looking;
 mod telling;
 
+pub(crate) use looking::inspect_limit;
+
 use crate::record::{HostRecord, Records};
 use crate::stream::Events;
 use crate::talk::random_hex;
@@ -171,7 +173,7 @@ impl HostTask {
 }
 
 /// The longest that an undo of this job may take: the sum of its items' limits.
-fn undo_limit(job: &HostJob) -> Duration {
+pub(crate) fn undo_limit(job: &HostJob) -> Duration {
     use snapback_core::change::ChangeKind;
     let items = job.changes.iter().map(|change| match &change.kind {
         ChangeKind::Files(files) => files.timeout * u32::try_from(files.handlers.len()).unwrap_or(u32::MAX),

@@ -195,3 +195,60 @@ async fn what_looks_like_an_answer_without_the_nonce_is_noise() {
     assert_eq!(stage.run().await.result(), HostResult::Confirmed);
     assert!(stage.commands().iter().any(|c| c.contains(" confirm ")), "the forged line confirmed nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_said_armed_and_then_knows_of_nothing_is_not_called_untouched() {
+    let stage = Stage::new();
+    stage.ready();
+    stage.host(
+        Reply::to(" confirm ")
+            .out("@snapback:{nonce} denied reason=unknown_transaction -- this host knows of no transaction")
+            .out("@snapback:{nonce} end"),
+    );
+    stage.host(Reply::to(" status").out("@snapback:{nonce} end"));
+    stage.host(
+        follow()
+            .out("@snapback:{nonce} untouched -- this host knows of no transaction")
+            .out("@snapback:{nonce} end"),
+    );
+    let run = stage.run().await;
+    assert_eq!((run.code, run.result()), (ExitCode::PersonNeeded, HostResult::Unknown));
+    assert!(run.ending().0.contains("lost its record"), "{:?}", run.ending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_hangs_after_the_change_does_not_hang_the_run() {
+    let stage = Stage::new();
+    stage.ready();
+    stage.host(Reply::to(" confirm ").hangs().always());
+    stage.host(Reply::to(" status").hangs().always());
+    let run = stage.run().await;
+    assert_eq!((run.code, run.result()), (ExitCode::PersonNeeded, HostResult::Unknown));
+    assert!(stage.commands().iter().filter(|c| c.contains(" confirm ")).count() > 1, "it was tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_hangs_at_the_plan_does_not_hang_the_run() {
+    let stage = Stage::new();
+    stage.host(Reply::to(" inspect").hangs());
+    let run = stage.run().await;
+    assert_eq!((run.code, run.result()), (ExitCode::Unreachable, HostResult::Unreachable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmation_by_hand_goes_over_the_final_way_alone() {
+    let stage = Stage::new();
+    stage.ready();
+    stage.host(Reply::to(" confirm ").lost().always());
+    stage.host(Reply::to(" status").out(&stage.pending("ready")).out("@snapback:{nonce} end").always());
+    stage.host(
+        Reply::to(" rollback ")
+            .out("@snapback:{nonce} j 5 rolled_back late_ms=0 -- x")
+            .out("@snapback:{nonce} end"),
+    );
+    stage.run().await;
+    assert!(
+        stage.confirm_by_hand_with_was().await.is_err(),
+        "the final way was refused, and no other confirms"
+    );
+}

@@ -7,9 +7,11 @@ use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
+use snapback_engine::ask::{Asker, Failure, Settled};
 use snapback_engine::record::Records;
 use snapback_engine::{Run, RunParts, events};
 use snapback_testkit::scripted::{Asked, Reply, Scripted};
+use snapback_transport::ConnectErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +69,27 @@ impl Stage {
             heard.push(event);
         }
         Ran { code, events: heard }
+    }
+
+    /// `deploy confirm` for a host that still has an old way in; the final one is refused.
+    pub(crate) async fn confirm_by_hand_with_was(&self) -> Result<Settled, Failure> {
+        let refused = || Reply::to(" confirm ").not_connected(ConnectErrorKind::Refused).by(WayKind::Final);
+        let scripted = Scripted::new();
+        scripted.add(HOST, refused());
+        scripted.add(HOST, Reply::to(" status").out(&self.pending("ready")).out("@snapback:{nonce} end"));
+        let mut job = job();
+        let mut was = way(&job.host);
+        was.kind = WayKind::Was;
+        job.ways.push(was);
+        let asker =
+            Asker { connector: Arc::new(scripted.clone()), records: Records::in_state_dir(self.dir.path()) };
+        let settled = asker.confirm(&job).await;
+        let confirms = scripted
+            .asked()
+            .into_iter()
+            .filter(|a| a.command.as_deref().is_some_and(|c| c.contains(" confirm ")));
+        assert_eq!(confirms.map(|a| a.way).collect::<Vec<_>>(), [WayKind::Final]);
+        settled
     }
 
     /// The last question that holds a text.
