@@ -1,6 +1,6 @@
 //! The agent as it is sent, run by each of the shells that targets have, below a process that is named like sshd.
 //! All it touches lies in a temporary directory.
-#![allow(clippy::print_stderr, clippy::unwrap_used, unreachable_pub, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, missing_docs)]
 
 mod confirm;
 mod forks;
