@@ -1,2 +1,6 @@
 //! The `deploy` command, given wrong input: it says what is wrong, exits 2, and contacts nobody.
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
+
+mod desk;
+mod init;
+mod wrong_input;

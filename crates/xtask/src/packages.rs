@@ -42,6 +42,7 @@ pub(crate) const TESTS: &[Need] = &[
     need("setfacl", "acl", "acl", "acl"),
     need("getfattr", "attr", "attr", "attr"),
     need("ps", "procps", "procps-ng", "procps"),
+    need("strace", "strace", "strace", "strace"),
     need("tar", "tar", "tar", "tar"),
 ];
 
