@@ -23,8 +23,16 @@ tell_pending() {
 		esac
 		tp_age=$(($(date -u +%s) - $(stat -c %Y "$TX/holder")))
 		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner -- $SPEC_comment"
+		[ "$STATE" != rollback_failed ] || tell_items pending_item
 	)
 	PENDING_ID=$CURRENT
+}
+
+# What its undo left broken. One that was tried again says the same again.
+tell_items() {
+	grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | sort -u | while IFS= read -r ti_line; do
+		tell "$1 ${ti_line#undo_item }"
+	done
 }
 
 verb_status() {
@@ -48,9 +56,7 @@ tell_last() {
 		open_tx "${tl_newest##*/}" || exit 0
 		read_mark 'done' || exit 0
 		tell "last tx=$ID result=$MARK age=$tl_age owner=$SPEC_owner -- $SPEC_comment"
-		grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | while IFS= read -r tl_line; do
-			tell "last_item ${tl_line#undo_item }"
-		done
+		tell_items last_item
 	)
 }
 

@@ -1,7 +1,8 @@
 //! Checks veto: whatever way they fail, the host is as before and the summary says what they said.
 
-use crate::stage::{MOTD, Stage, events, told};
+use crate::stage::{HOLD, MOTD, Stage, events, told};
 use snapback_testkit::program::Ended;
+use std::time::Duration;
 
 /// Runs a change whose host has this check too, and asserts that it was undone for it.
 fn is_undone_for(check: &str) -> Ended {
@@ -109,4 +110,13 @@ fn a_failed_check_is_one_event_and_its_output_is_kept() {
     assert_eq!(events(&told, "check_finished").len(), 1);
     let output: Vec<_> = events(&told, "output").iter().map(|o| o["line"].clone()).collect();
     assert_eq!(output, ["one", "two"]);
+}
+
+#[test]
+fn a_local_check_that_outlasts_the_window_does_not_keep_the_end_from_being_told() {
+    let stage = Stage::new();
+    stage.fleet(&format!("{MOTD}{HOLD}"));
+    let ended = stage.change().run().must_exit(1).must_say("1 rolled_back");
+    let ended = ended.must_say("the local checks had not ended when the confirm window did");
+    assert!(ended.took < Duration::from_secs(15), "{ended}");
 }

@@ -24,6 +24,8 @@ pub enum Answer {
     Last(Last),
     /// An item that the last rollback left broken.
     LastItem(String),
+    /// An item that the failed rollback of the open transaction left broken.
+    PendingItem(String),
     /// No, and nothing is armed.
     Refused {
         /// A word: `locked`, `no_space`, `stale_plan`, ...
@@ -116,6 +118,7 @@ fn marked(line: &str) -> Option<Answer> {
             owner: visible(&f.word_of("owner")),
         }),
         "last_item" => Answer::LastItem(text),
+        "pending_item" => Answer::PendingItem(text),
         "refused" => Answer::Refused { reason: f.word_of("reason"), text },
         "denied" => Answer::Denied { reason: f.word_of("reason"), text },
         "j" => return numbered(line),

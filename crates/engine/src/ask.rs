@@ -31,6 +31,8 @@ pub struct Standing {
     pub pending: Option<Pending>,
     /// The newest that is over.
     pub last: Option<Last>,
+    /// What the open one's failed rollback left broken.
+    pub stuck: Vec<String>,
     /// What the last rollback left broken.
     pub broken: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl Asker {
             .ask(job, &job.ways, (&["status"], ""), |answer| match answer {
                 Answer::Pending(pending) => standing.pending = Some(pending),
                 Answer::Last(last) => standing.last = Some(last),
+                Answer::PendingItem(item) => standing.stuck.push(item),
                 Answer::LastItem(item) => standing.broken.push(item),
                 _ => {}
             })
@@ -106,10 +109,13 @@ impl Asker {
     /// Confirms what is pending, with the token of this controller's record, over a fresh connection.
     ///
     /// # Errors
-    /// [`Failure`] when there is no record, or the host could not be asked.
+    /// [`Failure`] when the host could not be asked.
     pub async fn confirm(&self, job: &HostJob) -> Result<Settled, Failure> {
         let Some(pending) = self.standing(job).await?.pending else { return Ok(Settled::Nothing) };
-        let record = self.record_of(&pending, job)?;
+        let record = match self.record_of(&pending, job) {
+            Ok(record) => record,
+            Err(why) => return Ok(Settled::Denied(why)),
+        };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
         // Only the final way confirms: what the old one proves is gone when `was` is.
         let ways: Vec<Way> = job.final_way().cloned().into_iter().collect();
@@ -197,16 +203,14 @@ impl Asker {
         .await;
     }
 
-    fn record_of(&self, pending: &Pending, job: &HostJob) -> Result<HostRecord, Failure> {
+    fn record_of(&self, pending: &Pending, job: &HostJob) -> Result<HostRecord, String> {
         match self.records.find(&pending.tx, &job.host) {
             Ok(Some(record)) => Ok(record),
-            Ok(None) | Err(_) => Err(Failure {
-                cause: format!(
-                    "this controller has no record of run {} by {}, so it has no token to confirm it",
-                    pending.tx, pending.owner
-                ),
-                hint: "confirm it where the run was started, or roll it back".to_owned(),
-            }),
+            Ok(None) | Err(_) => Err(format!(
+                "this controller has no record of run {} by {}, so it has no token to confirm it; confirm it where \
+                 the run was started, or roll it back",
+                pending.tx, pending.owner
+            )),
         }
     }
 

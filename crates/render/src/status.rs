@@ -20,6 +20,9 @@ pub struct StatusRow {
     pub host: HostName,
     /// The transaction that is open on it.
     pub pending: Option<Pending>,
+    /// What the open one's failed rollback left broken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<String>,
     /// The last one that ended.
     pub last: Option<LastRun>,
     /// Why the host could not be asked.
@@ -52,7 +55,7 @@ pub fn render_status(rows: &[StatusRow], colour: bool) -> String {
     for (row, line) in rows.iter().zip(&lines[1..]) {
         out.push_str(line);
         out.push('\n');
-        for item in row.last.iter().flat_map(|last| &last.items) {
+        for item in row.items.iter().chain(row.last.iter().flat_map(|last| &last.items)) {
             out.push_str(&format!("    {}\n", palette.bad(&one_line(item))));
         }
     }

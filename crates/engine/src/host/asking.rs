@@ -15,14 +15,17 @@ const LEAST: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1000);
 
 impl HostTask {
-    /// Tells the target to roll back, if it doesn't already, and hears it to the end.
+    /// Tells the target to roll back, unless it has said that it does, and hears it to the end.
     pub(super) async fn roll_back(&mut self) {
         let by = self.undone_by();
         while self.state == State::RollingBack {
             let cause = format!("{}\n", self.verdict.cause());
             let run = self.shared.spec.run.clone();
             let from = self.heard.to_string();
-            self.talk_once(&["rollback", &run, &from], &cause).await;
+            // Asking a host to roll back that has tried and failed would have it try again.
+            let follow = ["follow", &run, &from, "done"];
+            let verb: &[&str] = if self.undo_heard { &follow } else { &["rollback", &run, &from] };
+            self.talk_once(verb, &cause).await;
             if self.state == State::RollingBack {
                 if Instant::now() >= by {
                     self.verdict.unread();

@@ -58,16 +58,32 @@ impl HostTask {
             if self.state == State::Checking && beside.checks.is_none() {
                 beside.checks = Some(self.start_checks(&beside.sender));
             }
-            let by = self.undone_by();
+            let by = self.followed_until();
             tokio::select! {
                 next = heard.recv() => match next {
                     Some(Heard::LineEnded(ending)) => self.line_ended(ending, &mut beside).await,
                     Some(other) => self.take(other),
                     None => self.hear(Input::Lost),
                 },
-                () = tokio::time::sleep_until(by) => self.hear(Input::DeadlinePassed),
+                () = tokio::time::sleep_until(by) => self.overdue(),
             }
         }
+    }
+
+    /// Until when following may lead somewhere. Once the target is ready nothing more is heard of it, and past the
+    /// deadline it can't be confirmed: then it is asked at once.
+    fn followed_until(&self) -> Instant {
+        match (self.state, self.deadline) {
+            (State::TargetReady, Some(deadline)) => deadline,
+            _ => self.undone_by(),
+        }
+    }
+
+    fn overdue(&mut self) {
+        if self.state == State::TargetReady {
+            self.verdict.because("the local checks had not ended when the confirm window did");
+        }
+        self.hear(Input::DeadlinePassed);
     }
 
     /// Sends `begin` over the open session, which ends with it. Returns whether it is under way.

@@ -56,6 +56,8 @@ pub(crate) struct HostTask {
     /// The last line of the journal that was heard.
     heard: u64,
     deadline: Option<Instant>,
+    /// The target has said that it undoes.
+    undo_heard: bool,
     /// Local checks that were red before the change, and why.
     red_before: BTreeMap<String, String>,
     /// Whose transaction is open there.
@@ -76,6 +78,7 @@ impl HostTask {
             verdict: Verdict::default(),
             heard: 0,
             deadline: None,
+            undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
         }
@@ -84,6 +87,7 @@ impl HostTask {
     /// Takes an input. What the table doesn't know is told as a warning and changes nothing: the target decides
     /// about itself in any case.
     pub(crate) fn hear(&mut self, input: Input) {
+        self.undo_heard |= input == Input::TargetRollingBack;
         match step(self.state, input) {
             Ok(next) => {
                 tracing::debug!(host = %self.job.host, state = ?self.state, ?input, ?next);

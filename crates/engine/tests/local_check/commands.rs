@@ -128,7 +128,7 @@ async fn a_command_that_hangs_is_an_error_and_gone() {
     check.pace.timeout = ms(300);
     let before = Instant::now();
     let (answer, lines) = ask(&check).await;
-    assert_eq!(answer, error("did not end within 300ms"));
+    assert_eq!(answer, error(&format!("did not end within 300ms: {}", lines[0])));
     assert!(before.elapsed() < ms(1300), "SIGTERM is enough for sleep: {:?}", before.elapsed());
     assert!(gone(&lines[0]).await);
 }
@@ -138,7 +138,7 @@ async fn a_command_may_tidy_up_on_sigterm() {
     let mut check = inline("trap 'echo tidied; exit 0' TERM; while :; do sleep 0.05; done");
     check.pace.timeout = ms(300);
     let (answer, lines) = ask(&check).await;
-    assert_eq!(answer, error("did not end within 300ms"), "ending well too late is still too late");
+    assert_eq!(answer, error("did not end within 300ms: tidied"), "ending well too late is still too late");
     assert_eq!(lines.last().map(String::as_str), Some("tidied"));
 }
 
@@ -150,7 +150,7 @@ async fn a_command_that_ignores_sigterm_is_killed_with_all_its_children() {
     check.pace.timeout = ms(300);
     let before = Instant::now();
     let (answer, lines) = ask(&check).await;
-    assert_eq!(answer, error("did not end within 300ms"));
+    assert_eq!(answer, error(&format!("did not end within 300ms: {}", lines[1])));
     assert!(before.elapsed() > ms(1250) && before.elapsed() < ms(3000), "{:?}", before.elapsed());
     assert!(gone(&lines[0]).await && gone(&lines[1]).await);
 }
@@ -192,7 +192,7 @@ async fn an_endless_flood_of_lines_is_cut_off_in_time() {
     check.pace.timeout = ms(500);
     let before = Instant::now();
     let (answer, lines) = ask(&check).await;
-    assert_eq!(answer, error("did not end within 500ms"));
+    assert_eq!(answer, error("did not end within 500ms: flood"));
     assert!(before.elapsed() < ms(2500), "{:?}", before.elapsed());
     assert_eq!(lines.len(), 20);
     assert!(lines[..19].iter().all(|line| line == "flood"));

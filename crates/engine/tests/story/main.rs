@@ -78,7 +78,7 @@ async fn a_confirmation_that_came_too_late_is_reported_as_what_the_host_then_say
     );
     stage.host(Reply::to(" status").out(&stage.pending("rolling_back")).out("@snapback:{nonce} end"));
     stage.host(
-        Reply::to(" rollback ")
+        Reply::to(" follow ")
             .out("@snapback:{nonce} j 5 rolling_back -- not confirmed")
             .out("@snapback:{nonce} j 6 rolled_back late_ms=40 -- not confirmed")
             .out("@snapback:{nonce} end"),
@@ -128,7 +128,7 @@ async fn a_failed_rollback_names_what_is_broken_and_needs_a_person() {
             .out("@snapback:{nonce} end"),
     );
     stage.host(
-        Reply::to(" rollback ")
+        Reply::to(" follow ")
             .out("@snapback:{nonce} j 5 undo_item ok=0 -- /etc/x: differs")
             .out("@snapback:{nonce} j 6 rollback_failed -- check 'x' failed: no")
             .out("@snapback:{nonce} end")

@@ -6,7 +6,7 @@ use snapback_core::inspection::Pending;
 use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
 
 fn row(name: &str) -> StatusRow {
-    StatusRow { host: host(name), pending: None, last: None, error: None }
+    StatusRow { host: host(name), pending: None, items: Vec::new(), last: None, error: None }
 }
 
 fn ended(result: &str, items: &[&str]) -> Option<LastRun> {
