@@ -5,11 +5,15 @@ use snapback_testkit::lab::{HostKind, Lab, LabHost};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 /// The limits of most runs here: long enough for a busy machine, short enough to wait for.
 pub(crate) const LIMITS: &str = "[confirm]\ntimeout = \"6s\"\napply_timeout = \"30s\"\nsettle = \"0s\"\n";
+
+/// No run here takes half as long.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A lab, its hosts, and a folder for fleet files.
 pub(crate) struct Stage {
@@ -88,8 +92,18 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Waits for its end. A run that doesn't end fails its test instead of holding up all others.
     pub(crate) fn end(self) -> Said {
+        let (over, watched) = mpsc::channel::<()>();
+        let pid = self.child.id().to_string();
+        let watch = thread::spawn(move || {
+            if watched.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                Command::new("kill").args(["-KILL", &pid]).status().unwrap();
+            }
+        });
         let mut said = Said::of(self.child.wait_with_output().unwrap());
+        drop(over);
+        watch.join().unwrap();
         said.took = self.begun.elapsed();
         said
     }
