@@ -1,69 +1,90 @@
-//! A user's desk: a folder, a home of its own, and an ssh configuration that notices every attempt to connect.
+//! A controller whose every attempt to contact a host leaves a trace.
 
+use snapback_testkit::program::{Ended, Program};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-pub(crate) struct Desk {
-    folder: TempDir,
-}
+/// A fleet file that is right; tests spoil it.
+pub(crate) const RIGHT: &str = r#"name = "shop"
 
-/// What a command said.
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
+[defaults]
+ssh_config = "./ssh_config"
+
+[hosts."app[01-02].example.org"]
+tags = ["app"]
+
+[[changes]]
+name = "motd"
+kind = "files"
+
+[[changes.files]]
+content = "hello\n"
+dest = "/etc/motd"
+"#;
+
+/// The controller.
+pub(crate) struct Desk {
+    dir: TempDir,
 }
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let desk = Self { folder: tempfile::tempdir().unwrap() };
-        let proxy = format!("Host *\n  ProxyCommand touch {}\n", desk.path().join("contacted").display());
-        desk.write("ssh_config", &proxy);
+        let dir = tempfile::Builder::new().prefix("cli").rand_bytes(5).tempdir_in("/tmp").unwrap();
+        let desk = Self { dir };
+        for folder in ["home", "state", "run", "work"] {
+            fs::create_dir(desk.dir.path().join(folder)).unwrap();
+        }
+        let marker = desk.marker().display().to_string();
+        desk.write("ssh_config", &format!("Host *\n  ProxyCommand touch {marker}\n"));
         desk
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+    fn marker(&self) -> PathBuf {
+        self.dir.path().join("contacted")
     }
 
+    pub(crate) fn was_anybody_contacted(&self) -> bool {
+        self.marker().exists()
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("work")
+    }
+
+    /// Writes a file in the folder that commands are run in.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(self.path().join(name), text).unwrap();
     }
 
-    /// A fleet file whose hosts would be noticed if they were contacted.
-    pub(crate) fn fleet(&self, rest: &str) {
-        self.write("fleet.toml", &format!("[defaults]\nssh_config = \"ssh_config\"\n[hosts.web1]\n{rest}"));
-    }
-
-    pub(crate) fn deploy(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_deploy"))
+    /// Returns the command, there.
+    pub(crate) fn deploy(&self, arguments: &[&str]) -> Program {
+        let place = |name: &str| -> PathBuf { Path::new(self.dir.path()).join(name) };
+        Program::new(env!("CARGO_BIN_EXE_deploy"))
             .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("HOME", self.path())
-            .env("XDG_STATE_HOME", self.path().join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+            .dir(&self.path())
+            .env("HOME", place("home"))
+            .env("XDG_STATE_HOME", place("state"))
+            .env("XDG_RUNTIME_DIR", place("run"))
     }
 
-    /// Runs `deploy fleet.toml --yes`, which must be refused without anybody being contacted.
-    pub(crate) fn refused(&self) -> String {
-        self.refused_with(&["fleet.toml", "--yes"])
+    /// Asserts that these arguments are wrong: exit 2, said on standard error alone, and nobody contacted.
+    pub(crate) fn is_wrong(&self, arguments: &[&str]) -> Ended {
+        let ended = self.deploy(arguments).run().must_exit(2);
+        assert_eq!(ended.out, "", "{ended}");
+        assert!(!ended.err.is_empty(), "{ended}");
+        assert!(!self.was_anybody_contacted(), "{ended}");
+        let records = self.dir.path().join("state/snapback");
+        assert!(!records.exists(), "nothing is recorded of what never was; {ended}");
+        ended
     }
 
-    pub(crate) fn refused_with(&self, arguments: &[&str]) -> String {
-        let said = self.deploy(arguments);
-        assert_eq!(said.code, Some(2), "{}{}", said.out, said.err);
-        assert!(!self.path().join("contacted").exists(), "a host was contacted");
-        assert!(!self.path().join("state").exists(), "a record was written");
-        said.err
+    /// Asserts that a fleet file is wrong, for all commands that read one.
+    pub(crate) fn is_wrong_fleet(&self, text: &str) -> Ended {
+        self.write("fleet.toml", text);
+        for command in ["plan", "status", "confirm", "rollback", "doctor"] {
+            let _ = self.is_wrong(&[command]);
+        }
+        self.is_wrong(&["fleet.toml", "--yes"])
     }
 }

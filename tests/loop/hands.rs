@@ -91,6 +91,8 @@ rollback = 'test -e "$VAR_ROOT/mended" || { echo the valve is stuck; exit 1; }; 
     let ended = ended.must_say("valve").must_say("the valve is stuck");
     assert!(ended.err.contains("deploy rollback"), "it says what to run; {ended}");
     assert_eq!(stage.host().read("etc/motd"), "old\n", "what could be undone is");
+    let tries = stage.host().journals().matches("\nrolling_back ").count();
+    assert_eq!(tries, 1, "a rollback is tried again only when a person asks for it");
     stage
 }
 

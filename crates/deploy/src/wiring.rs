@@ -29,6 +29,16 @@ pub(crate) fn load_fleet(path: &Path, select: &SelectArgs) -> anyhow::Result<Fle
     snapback_fleet::load(path, &request).map_err(|problems| Usage(problems.render(colour())).into())
 }
 
+/// The command that was probably meant: what stands where a fleet file may stand is often one that was mistyped.
+fn near_command(path: &Path) -> Option<String> {
+    use clap::CommandFactory;
+    let typed = path.to_str()?;
+    let commands = crate::args::Args::command();
+    let near =
+        commands.get_subcommands().map(|c| (strsim::damerau_levenshtein(typed, c.get_name()), c.get_name()));
+    near.min().filter(|(distance, _)| *distance <= 2).map(|(_, name)| name.to_owned())
+}
+
 /// The file that was probably meant.
 fn missing_file(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
@@ -42,6 +52,10 @@ fn missing_file(path: &Path) -> String {
         .map(|other| (strsim::damerau_levenshtein(&name, &other), other))
         .min();
     let mut text = format!("error: there is no fleet file {}", path.display());
+    if let Some(command) = near_command(path) {
+        text.push_str(&format!("\n  hint: did you mean `deploy {command}`?"));
+        return text;
+    }
     match near {
         Some((distance, other)) if distance <= 3 => {
             text.push_str(&format!("\n  hint: did you mean {}?", folder.join(other).display()));

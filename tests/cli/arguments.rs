@@ -1,0 +1,59 @@
+//! Command lines that are wrong.
+
+use crate::desk::{Desk, RIGHT};
+
+#[test]
+fn a_missing_file_with_the_one_that_was_meant() {
+    let desk = Desk::new();
+    desk.write("shop.toml", RIGHT);
+    let told = desk.is_wrong(&["shp.toml", "--yes"]);
+    assert_eq!(told.err, "error: there is no fleet file shp.toml\n  hint: did you mean ./shop.toml?\n");
+    desk.is_wrong(&["plan"]).must_say("there is no fleet file ./fleet.toml").must_say("deploy init");
+}
+
+#[test]
+fn a_subcommand_that_there_is_none_of() {
+    let desk = Desk::new();
+    let told = desk.is_wrong(&["stauts"]);
+    assert_eq!(told.err, "error: there is no fleet file stauts\n  hint: did you mean `deploy status`?\n");
+    desk.is_wrong(&["rollbak", "--limit", "web1"]).must_say("`deploy rollback`");
+    desk.is_wrong(&["stauts.toml"]).must_say("deploy init");
+}
+
+#[test]
+fn a_flag_that_there_is_none_of() {
+    let desk = Desk::new();
+    desk.write("fleet.toml", RIGHT);
+    desk.is_wrong(&["fleet.toml", "--yess"]).must_say("--yes");
+    desk.is_wrong(&["fleet.toml", "--var", "novalue"]).must_say("NAME=VALUE");
+    desk.is_wrong(&["fleet.toml", "--output", "yaml"]).must_say("human").must_say("json");
+    desk.is_wrong(&["fleet.toml", "--dry-run", "--yes"]).must_say("cannot be used with");
+    desk.is_wrong(&["resolve"]).must_say("--accept");
+}
+
+#[test]
+fn a_limit_that_chooses_nobody() {
+    let desk = Desk::new();
+    desk.write("fleet.toml", RIGHT);
+    desk.is_wrong(&["fleet.toml", "--yes", "--limit", "app09.example.org"]).must_say("app09.example.org");
+    desk.is_wrong(&["fleet.toml", "--yes", "--limit", "tag:db"]).must_say("tag:db");
+    desk.is_wrong(&["fleet.toml", "--yes", "--limit", ""]).must_say("--limit");
+}
+
+#[test]
+fn bare_it_prints_its_help() {
+    let desk = Desk::new();
+    desk.is_wrong(&[]).must_say("Usage: deploy").must_say("status").must_say("rollback");
+    desk.is_wrong(&["--yes"]).must_say("fleet");
+    let help = desk.deploy(&["--help"]).run().must_exit(0);
+    assert!(help.out.contains("Usage: deploy") && help.err.is_empty(), "{help}");
+    desk.deploy(&["--version"]).run().must_exit(0).must_say("deploy ");
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked_and_nobody_contacted() {
+    let desk = Desk::new();
+    desk.write("fleet.toml", RIGHT);
+    desk.is_wrong(&["fleet.toml"]).must_say("--yes");
+    desk.is_wrong(&["forget"]).must_say("--yes");
+}
