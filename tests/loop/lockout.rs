@@ -31,7 +31,7 @@ fn a_removed_key_comes_back_and_the_summary_says_why_and_what_is_now() {
 }
 
 /// A change that tells the test that it has been applied.
-const TELLING: &str = "[[changes]]\nname = \"tell\"\nkind = \"script\"\napply = 'touch \"$VAR_ROOT/applied\"'\n\
+const TELLING: &str = "[[changes]]\nname = \"tell\"\nkind = \"script\"\ntimeout = \"2s\"\napply = 'touch \"$VAR_ROOT/applied\"'\n\
                        rollback = 'rm -f \"$VAR_ROOT/applied\"'\n";
 
 #[test]

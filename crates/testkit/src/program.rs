@@ -128,12 +128,16 @@ impl Running {
         }
     }
 
-    /// Waits until something holds.
+    /// Waits until something holds while it runs.
     ///
     /// # Panics
-    /// When its time is up before.
+    /// When it ends before, or its time is up.
     pub fn await_that(&mut self, what: &str, mut holds: impl FnMut() -> bool) {
         while !holds() {
+            if self.child.try_wait().expect("a child can be waited for").is_some() && !holds() {
+                let said = self.out.finish() + &self.err.finish();
+                panic!("{} ended, and not: {what}\n{said}", self.shown);
+            }
             self.mind_the_time(what);
         }
     }

@@ -102,7 +102,7 @@ impl Stage {
         };
         let hosts: String = self.hosts.iter().map(host).collect();
         format!(
-            "name = \"loop\"\n[defaults]\nssh_config = \"./ssh_config\"\nconnect_timeout = \"8s\"\n{hosts}"
+            "name = \"loop\"\n[defaults]\nssh_config = \"./ssh_config\"\nbecome = \"none\"\nconnect_timeout = \"8s\"\n{hosts}"
         )
     }
 
