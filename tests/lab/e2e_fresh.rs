@@ -12,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Connects at once, and talks only when it is told to: for sshd the connection was opened when it was accepted.
-const HOLD: &str = "#!/bin/bash\nexec 3<>/dev/tcp/$1/22\ntouch \"$HOME/held\"\nuntil test -e \"$HOME/talk\"; do sleep 0.05; done\n\
+/// Connects at once, and talks only when it is told to: for sshd the connection was opened when it was accepted. It
+/// holds nothing of ssh's own output, or whoever reads that would wait for it.
+const HOLD: &str = "#!/bin/bash\nexec 2>/dev/null 3<>/dev/tcp/$1/22\ntouch \"$HOME/held\"\nuntil test -e \"$HOME/talk\"; do sleep 0.05; done\n\
                     cat <&3 &\nexec cat >&3\n";
 
 /// What confirms a host, out of the run's record.
