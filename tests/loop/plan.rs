@@ -1,6 +1,7 @@
 //! Looking changes nothing, and nothing happens unasked.
 
 use crate::stage::{MOTD, Stage, end_of, tree};
+use std::time::Duration;
 
 #[test]
 fn plan_and_dry_run_show_the_difference_and_change_nothing() {
@@ -67,4 +68,59 @@ fn a_host_that_changed_since_the_plan_is_refused_and_stays_as_it_is() {
     assert!(end["next"].as_str().unwrap().contains("deploy"), "{end}");
     assert_eq!(host.read("etc/motd"), "by-hand\n");
     host.await_over();
+}
+
+/// A run that has asked and waits for the answer.
+fn asked(stage: &Stage) -> snapback_testkit::program::Running {
+    stage.fleet(MOTD);
+    let command = stage.deploy(&["fleet.toml", "--volatile-guard"]).env("TERM", "xterm");
+    let mut running = command.on_a_terminal().start();
+    running.await_said("[y/N]");
+    assert_eq!(stage.host().read("etc/motd"), "old\n");
+    running
+}
+
+#[test]
+fn a_yes_goes_on() {
+    let stage = Stage::new();
+    let mut running = asked(&stage);
+    running.types("y\n");
+    running.end().must_exit(0).must_say("1 confirmed");
+    assert_eq!(stage.host().read("etc/motd"), "new\n");
+}
+
+#[test]
+fn anything_else_changes_nothing() {
+    let stage = Stage::new();
+    for answer in ["\n", "n\n", "\u{4}"] {
+        let mut running = asked(&stage);
+        running.types(answer);
+        running.end().must_exit(0).must_say("nothing was changed");
+    }
+    assert!(!stage.dir().join("state/snapback/runs").exists());
+}
+
+#[test]
+fn an_interrupt_is_a_no() {
+    let stage = Stage::new();
+    let running = asked(&stage);
+    running.signal(nix::sys::signal::Signal::SIGINT);
+    running.end().must_exit(130).must_say("nothing was changed");
+    assert_eq!(stage.host().read("etc/motd"), "old\n");
+}
+
+#[test]
+fn what_is_typed_before_the_question_is_no_answer() {
+    let stage = Stage::new();
+    stage.fleet(MOTD);
+    // Long enough to type while the hosts are looked at.
+    stage.host().relay.delay(Duration::from_millis(50));
+    let mut running = stage.deploy(&["fleet.toml", "--volatile-guard"]).on_a_terminal().start();
+    running.types("y\n");
+    assert!(!running.said().contains("[y/N]"), "it was typed too late to show anything");
+    running.await_said("[y/N]");
+    stage.host().relay.pass();
+    std::thread::sleep(Duration::from_secs(1));
+    running.types("n\n");
+    running.end().must_exit(0).must_say("nothing was changed");
 }

@@ -1,9 +1,11 @@
 //! A program under test: in an empty environment, bounded in time, its output kept.
 
+use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,6 +21,7 @@ const TICK: Duration = Duration::from_millis(5);
 pub struct Program {
     command: Command,
     limit: Duration,
+    terminal: bool,
 }
 
 impl Program {
@@ -29,7 +32,7 @@ impl Program {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C");
         // Whatever a terminal sends to its foreground is not for it, and a signal to its group is for it alone.
         command.stdin(Stdio::null()).process_group(0);
-        Self { command, limit: Duration::from_secs(60) }
+        Self { command, limit: Duration::from_secs(60), terminal: false }
     }
 
     /// Adds arguments.
@@ -67,6 +70,13 @@ impl Program {
         self
     }
 
+    /// Gives it a terminal to read from and to complain to.
+    #[must_use]
+    pub fn on_a_terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -75,11 +85,25 @@ impl Program {
     pub fn start(mut self) -> Running {
         let shown = format!("{:?}", self.command).rsplit('/').next().unwrap_or_default().to_owned();
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            self.command.spawn().unwrap_or_else(|error| panic!("{shown} can't be started: {error}"));
+        let keyboard = self.terminal.then(|| self.give_terminal());
+        let spawned = self.command.spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("{shown} can't be started: {error}"));
+        // Our copies of the terminal's other end, which would keep it from ever ending.
+        drop(self.command);
         let out = Listener::to(child.stdout.take().expect("a pipe"));
-        let err = Listener::to(child.stderr.take().expect("a pipe"));
-        Running { child, shown, out, err, began: Instant::now(), limit: self.limit }
+        let err = match &keyboard {
+            Some(screen) => Listener::to(screen.try_clone().expect("a descriptor")),
+            None => Listener::to(child.stderr.take().expect("a pipe")),
+        };
+        Running { child, shown, out, err, keyboard, began: Instant::now(), limit: self.limit }
+    }
+
+    /// Returns our end of the terminal.
+    fn give_terminal(&mut self) -> File {
+        let ends = openpty(None, None).expect("a terminal");
+        let theirs = ends.slave.try_clone().expect("a descriptor");
+        self.command.stdin(ends.slave).stderr(theirs);
+        File::from(ends.master)
     }
 
     /// Runs it to its end.
@@ -96,6 +120,7 @@ pub struct Running {
     shown: String,
     out: Listener,
     err: Listener,
+    keyboard: Option<File>,
     began: Instant,
     limit: Duration,
 }
@@ -140,6 +165,15 @@ impl Running {
             }
             self.mind_the_time(what);
         }
+    }
+
+    /// Types on its terminal.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn types(&mut self, text: &str) {
+        let keyboard = self.keyboard.as_mut().expect("a terminal");
+        keyboard.write_all(text.as_bytes()).expect("it can be typed on");
     }
 
     /// Sends it a signal.
