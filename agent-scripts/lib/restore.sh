@@ -49,7 +49,8 @@ add_touched() {
 			[ "${at_line#*/}" != "$at_path" ] || put "differs $at_line"
 		done
 	done <"$1/changed.differ" >"$1/changed.delta" || return 1
-	[ ! -s "$1/changed.delta" ] || LC_ALL=C sort -u "$1/delta" "$1/changed.delta" >"$1/delta.both" || return 1
+	# By path, parents first: directories are made anew in this order.
+	[ ! -s "$1/changed.delta" ] || LC_ALL=C sort -t / -k 2 -u "$1/delta" "$1/changed.delta" >"$1/delta.both" || return 1
 	[ ! -s "$1/changed.delta" ] || mv -f "$1/delta.both" "$1/delta"
 }
 
@@ -177,12 +178,11 @@ replace_files() {
 	rf_undo=$1/undo.$$
 	rm -rf "$1"/undo.*
 	mkdir "$rf_undo" || return 1
-	while IFS=/ read -r rf_meta rf_path; do
-		case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
-	done <"$1/delta" >"$1/replace.all"
-	[ ! -f "$1/delta.more" ] || while IFS=/ read -r rf_meta rf_path; do
-		case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
-	done <"$1/delta.more" >>"$1/replace.all"
+	for rf_delta in "$1/delta" "$1/delta.more"; do
+		[ ! -f "$rf_delta" ] || while IFS=/ read -r rf_meta rf_path; do
+			case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
+		done <"$rf_delta"
+	done >"$1/replace.all"
 	LC_ALL=C sort -u "$1/replace.all" >"$1/replace"
 	[ -s "$1/replace" ] || return 0
 	if ! (cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace"); then

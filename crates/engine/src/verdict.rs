@@ -47,10 +47,6 @@ impl Verdict {
         Self::failed(&format!("on the controller: {cause}"))
     }
 
-    pub(crate) fn cut(cause: &str) -> Self {
-        Self::failed(cause)
-    }
-
     pub(crate) fn agent_error(text: &str) -> Self {
         Self::failed(&format!("the agent failed: {text}"))
     }

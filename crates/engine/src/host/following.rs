@@ -10,7 +10,7 @@ use snapback_agent::journal::Entry;
 use snapback_agent::payload::{self, TxSpec};
 use snapback_agent::sha256_hex;
 use snapback_core::check::Where;
-use snapback_core::event::{CheckStatus, EventKind};
+use snapback_core::event::EventKind;
 use snapback_core::inspection::Pending;
 use snapback_core::lifecycle::{Input, State};
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl HostTask {
             detail: report.detail.clone(),
             required: report.required,
         });
-        if report.required && matches!(report.status, CheckStatus::Failed | CheckStatus::Error) {
+        if report.vetoes() {
             for line in report.output_tail {
                 self.tell(EventKind::Output { step: format!("check.{}", report.name), line });
             }

@@ -93,7 +93,7 @@ impl HostTask {
             return self.hear(Input::TargetRefused);
         }
         if !self.inspected.is_whole() {
-            self.verdict = Verdict::cut("the host's answer was cut short");
+            self.verdict = Verdict::failed("the host's answer was cut short");
             return self.hear(Input::Lost);
         }
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
