@@ -20,14 +20,20 @@ verb_begin() {
 # The transaction's folder first, whole: what was sent becomes it. Then the lock, which only a hard link to it takes.
 take_lock() {
 	case $1 in '' | *[!0-9A-Za-z]*) give_up "a transaction's id can't be '$1'" ;; esac
+	refuse_barred "$1"
 	[ ! -e "$STATE_DIR/tx/$1" ] || give_up "there is a record of $1 already"
 	read_spec "$INBOX/job/spec" || give_up "the job did not arrive whole"
 	[ -d "$STATE_DIR/tx" ] || mkdir "$STATE_DIR/tx"
-	mv "$INBOX" "$STATE_DIR/tx/$1" || give_up "the record of $1 could not be made"
+	# Before anybody can see the record: without a living holder it would be discarded.
+	take_name "$INBOX/holder"
+	mv "$INBOX" "$STATE_DIR/tx/$1" 2>/dev/null || {
+		refuse_barred "$1"
+		give_up "the record of $1 could not be made"
+	}
 	ID=$1 INBOX=''
 	TX=$STATE_DIR/tx/$ID
 	JOB=$TX/job
-	take_name "$TX/holder"
+	NAP_FILE=$TX/holder
 	refuse_obstacle
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
@@ -35,6 +41,11 @@ take_lock() {
 	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
 	[ -f "$TX/agent.sh" ] || cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
 	AGENT=$TX/agent.sh
+}
+
+# The controller has asked about this id before it arrived, and was told that nothing was touched.
+refuse_barred() {
+	! is_barred "$1" || refuse barred "this host was asked about $1 before it began, and said that it knows nothing of it"
 }
 
 # ln would make its link inside a directory, or inside the one that a symlink names.

@@ -15,7 +15,7 @@ verb_rollback() {
 		}
 		vr_id=$CURRENT
 	fi
-	if ! open_tx "$vr_id"; then
+	if ! open_or_bar "$vr_id"; then
 		tell "untouched -- this host knows of no transaction $vr_id"
 		tell end
 		return

@@ -63,7 +63,7 @@ tell_last() {
 # follow ID FROM UNTIL: tells the journal from line FROM+1 on, until the transaction is ready (UNTIL = ready) or
 # over. Lines carry their number, so that a reader who lost the line goes on where it was.
 verb_follow() {
-	if ! open_tx "$1"; then
+	if ! open_or_bar "$1"; then
 		tell "untouched -- this host knows of no transaction $1"
 		tell end
 		return

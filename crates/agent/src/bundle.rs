@@ -5,11 +5,12 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 28] = [
+const PARTS: [&str; 29] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
     include_str!("../../../agent-scripts/lib/turn.sh"),
+    include_str!("../../../agent-scripts/lib/bar.sh"),
     include_str!("../../../agent-scripts/lib/mount.sh"),
     include_str!("../../../agent-scripts/lib/step.sh"),
     include_str!("../../../agent-scripts/lib/listing.sh"),

@@ -2,6 +2,7 @@
 //! All it touches lies in a temporary directory.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, missing_docs)]
 
+mod barred;
 mod confirm;
 mod forks;
 mod inspect;

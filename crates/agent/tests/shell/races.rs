@@ -1,11 +1,12 @@
 //! Two decide at once: one wins.
 
 use crate::everywhere;
+use crate::target::Target;
 use snapback_agent::bundle::agent;
 use std::fs;
 use std::process::{Command, Stdio};
 
-const ROUNDS: usize = 200;
+pub const ROUNDS: usize = 200;
 
 /// Both sides wait for each other at every round, so that they are at the link together.
 const CONTENDER: &str = r#"
@@ -28,34 +29,42 @@ while [ "$n" -lt ROUNDS ]; do
 done
 "#;
 
+/// The agent without its last line: functions alone.
+pub fn library(t: &Target) -> std::path::PathBuf {
+    let library = t.path().join("library");
+    let text = String::from_utf8(agent().text.to_vec()).unwrap();
+    fs::write(&library, text.strip_suffix("main \"$@\"\n").unwrap()).unwrap();
+    library
+}
+
+/// Has two processes of a script meet again and again, each told its own name and the other's; what they said.
+pub fn contest(t: &Target, script: &str, names: [&str; 2]) -> Vec<String> {
+    let library = library(t);
+    let contender = t.path().join("contender");
+    fs::write(&contender, script.replace("ROUNDS", &ROUNDS.to_string())).unwrap();
+    for n in 0..ROUNDS {
+        fs::create_dir(t.state().join(n.to_string())).unwrap();
+    }
+    let start = |me: &str, other: &str| {
+        let mut words = t.shell.split(' ');
+        Command::new(words.next().unwrap())
+            .args(words)
+            .arg(&contender)
+            .arg(&library)
+            .args([me, other])
+            .arg(t.state())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both = [start(names[0], names[1]), start(names[1], names[0])];
+    both.into_iter().map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap()).collect()
+}
+
 #[test]
 fn of_a_confirmation_and_a_rollback_exactly_one_wins() {
     everywhere(|t| {
-        let library = t.path().join("library");
-        let text = String::from_utf8(agent().text.to_vec()).unwrap();
-        fs::write(&library, text.strip_suffix("main \"$@\"\n").unwrap()).unwrap();
-        let contender = t.path().join("contender");
-        fs::write(&contender, CONTENDER.replace("ROUNDS", &ROUNDS.to_string())).unwrap();
-        for n in 0..ROUNDS {
-            fs::create_dir(t.state().join(n.to_string())).unwrap();
-        }
-        let start = |me: &str, other: &str| {
-            let mut words = t.shell.split(' ');
-            Command::new(words.next().unwrap())
-                .args(words)
-                .arg(&contender)
-                .arg(&library)
-                .args([me, other])
-                .arg(t.state())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap()
-        };
-        let both = [start("confirm", "rollback"), start("rollback", "confirm")];
-        let said: Vec<_> = both
-            .into_iter()
-            .map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap())
-            .collect();
+        let said = contest(t, CONTENDER, ["confirm", "rollback"]);
         let won = |who: usize, n: usize| said[who].contains(&format!("won {n}\n"));
         let saw = |who: usize, n: usize, what: &str| said[who].contains(&format!("saw {n} {what}\n"));
         let mut wins = [0, 0];

@@ -148,7 +148,7 @@ impl Target {
     fn explain(&self) {
         for record in fs::read_dir(self.state().join("tx")).into_iter().flatten().flatten() {
             let names: Vec<_> =
-                fs::read_dir(record.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+                fs::read_dir(record.path()).into_iter().flatten().flatten().map(|e| e.file_name()).collect();
             let journal = fs::read_to_string(record.path().join("journal")).unwrap_or_default();
             eprintln!("{}: {}: {names:?}\n{journal}", self.shell, record.path().display());
         }
