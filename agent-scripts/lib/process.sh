@@ -120,9 +120,18 @@ rest() {
 # Sets CONNECTION to "pid:tick" of the process that sshd or dropbear forked when it accepted the TCP connection
 # that serves us. For a user other than root sshd forks a second process after authentication: that one is too
 # young to tell when the connection was opened, so the walk goes on up to the last one below the listener.
+#
+# run0 has the agent started by PID 1, where no walk leads to sshd. Its client is still a child of the session, and
+# OUTER, which became that client, tells its number: whoever can forge that is root already.
 read_connection() {
+	walk_to_connection "$$" && return 0
+	case ${SNAPBACK_FROM:-} in '' | *[!0-9]*) return 1 ;; esac
+	walk_to_connection "$SNAPBACK_FROM"
+}
+
+walk_to_connection() {
 	CONNECTION=
-	rc_pid=$$
+	rc_pid=$1
 	while [ "$rc_pid" -gt 1 ]; do
 		read_stat "$rc_pid" || break
 		case $STAT_NAME in

@@ -31,7 +31,7 @@ export_environment() {
 	export DEPLOY_HOST="$SPEC_host" DEPLOY_ADDRESS="$SPEC_address" DEPLOY_RUN="$SPEC_run"
 	export SNAPBACK_TX="$ID"
 	# Ours, not the user's: a command that calls a shell gets the host's own.
-	unset SNAPBACK_SH SNAPBACK_STATE SNAPBACK_GUARD
+	unset SNAPBACK_SH SNAPBACK_STATE SNAPBACK_GUARD SNAPBACK_FROM
 	while IFS=' ' read -r ee_name ee_value; do
 		decode "$ee_value"
 		export "VAR_$ee_name=$DECODED"

@@ -66,6 +66,14 @@ impl Stage {
         Running { child: command.spawn().unwrap(), begun: Instant::now() }
     }
 
+    /// Runs a fleet to its end, with a password for sudo in the controller's environment.
+    pub(crate) fn run_with_password(&self, fleet: &str, password: &str, more: &[&str]) -> Said {
+        let file = self.fleet(fleet);
+        let mut command = self.deploy(&["--output", "json", "--yes", &file]);
+        command.args(more).env("DEPLOY_BECOME_PASSWORD", password).stdin(Stdio::null());
+        Said::of(command.output().unwrap())
+    }
+
     /// Runs a fleet to its end.
     pub(crate) fn run(&self, fleet: &str) -> Said {
         self.start(fleet, &[]).end()

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured is shown by --nocapture")]
 
 mod e2e_batch;
+mod e2e_become;
 mod e2e_daemon;
 mod e2e_fresh;
 mod e2e_guard;

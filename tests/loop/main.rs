@@ -14,6 +14,7 @@ mod lockout;
 mod many;
 mod noise;
 mod output;
+mod password;
 mod plan;
 mod stage;
 mod ways;

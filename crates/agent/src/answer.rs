@@ -13,6 +13,13 @@ pub enum Answer {
     NoBecome {
         /// The user id.
         uid: u32,
+        /// What the programs said that were tried.
+        why: String,
+    },
+    /// The agent's side is reached; from here on what is sent is read by nobody else.
+    Inside {
+        /// How root was reached: `root` (logged in as), `none`, `sudo`, `sudo_ask`, `doas`, `run0`.
+        how: String,
     },
     /// What was sent could not be unpacked; the text is `df`'s line.
     UnpackFailed(String),
@@ -105,7 +112,8 @@ fn marked(line: &str) -> Option<Answer> {
     let text = visible(f.text);
     Some(match f.word {
         "need_agent" => Answer::NeedAgent,
-        "no_become" => Answer::NoBecome { uid: f.number("uid") },
+        "no_become" => Answer::NoBecome { uid: f.number("uid"), why: text },
+        "inside" => Answer::Inside { how: visible(&f.word_of("how")) },
         "unpack_failed" => Answer::UnpackFailed(text),
         "hello" | "limit" | "path" | "delete" | "script" | "texts" | "state_digest" => {
             Answer::Inspect(InspectLine::Marked(line.to_owned()))

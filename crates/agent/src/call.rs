@@ -24,22 +24,34 @@ impl Sent {
     }
 }
 
-/// Becomes root if it must, then goes on with `$1`. One line, no single quote, no `!`: in single quotes it means
-/// the same to a POSIX shell, fish and csh.
+/// Becomes root if it must, then goes on with `$1`, behind a word for how it did. One line, no single quote, no `!`: in
+/// single quotes it means the same to a POSIX shell, fish and csh. Probes read nothing: what was sent is not theirs. A
+/// home that root may not read (NFS) is no place to start from.
+///
+/// Where sudo wants a password, its prompt is a marked line of its own. Lines that begin with `p` are for sudo, by
+/// a builtin, since arguments can be read by anybody; any other line says that the rest is the agent's. When there is
+/// no more of them sudo is killed: what it found instead of a second password would count as a second failure. When
+/// sudo has ended, whoever still reads for it is killed. The group is this command's alone, and root is out of reach.
 const OUTER: &str = concat!(
-    r#"b=$2; p=; case $b in "#,
-    r#"auto) if [ "$(id -u)" = 0 ]; then :; else if sudo -n true 2>/dev/null; then p="sudo -n"; "#,
-    r#"elif doas -n true 2>/dev/null; then p="doas -n"; "#,
-    r#"else printf "\n@snapback:%s no_become uid=%s\n" "$3" "$(id -u)"; exit 0; fi; fi;; "#,
-    r#"sudo) p="sudo -n";; doas) p="doas -n";; esac; "#,
-    r#"i=$1; shift 2; exec $p /bin/sh -c "$i" snapback "$@""#
+    r#"cd /; b=$2; p=; w=$b; e=; d=; if [ $b = none ]; then :; elif [ "$(id -u)" = 0 ]; then w=root; else "#,
+    r#"case $b in auto*|sudo_ask) if e=$(LC_ALL=C sudo -n true 2>&1 </dev/null); then b=sudo; "#,
+    r#"elif [ $b = sudo_ask ]; then :; elif d=$(LC_ALL=C doas -n true 2>&1 </dev/null); then b=doas; "#,
+    r#"elif [ $b = auto_ask ] && command -v sudo >/dev/null; then b=sudo_ask; "#,
+    r#"else set -f; echo; echo "@snapback:$3 no_become uid=$(id -u) --" $e / $d; exit 0; fi;; esac; "#,
+    r#"w=$b; case $b in sudo) p="sudo -n";; doas) p="doas -n";; "#,
+    r#"run0) p="run0 --no-ask-password --setenv=SNAPBACK_FROM=$$";; esac; fi; i=$1; shift 2; "#,
+    r#"if [ $w = sudo_ask ]; then q=$(printf "\n@snapback:%s password\n." "$1"); o=$(command -v printf); "#,
+    r#"{ while IFS= read -r k; do case $k in p*) case $o in /*) print -r -- "${k#p}";; *) printf "%s\n" "${k#p}";; esac;; "#,
+    r#"*) exec cat;; esac; done; kill -KILL 0; } | "#,
+    r#"{ sudo -S -p "${q%.}" /bin/sh -c "$i" snapback $w "$@"; kill -KILL 0; }; fi; "#,
+    r#"exec $p /bin/sh -c "$i" snapback $w "$@""#
 );
 
 /// Finds the state directory and the agent in it: for a verb that sends nothing the one that began what is open, else
 /// any version there is, so that nothing pending is ever taken for nothing. Then unpacks what was sent, and hands over. The line that is printed
 /// first ends whatever a login script left open on its last line.
 const INNER: &str = concat!(
-    r#"umask 077; n=$1 h=$2 w=$3; shift 3; echo; "#,
+    r#"umask 077; t=$1 n=$2 h=$3 w=$4; shift 4; echo; echo "@snapback:$n inside how=$t"; "#,
     r#"if [ -n "${SNAPBACK_STATE:-}" ]; then s=$SNAPBACK_STATE; "#,
     r#"elif [ -d /etc/snapback/state ]; then s=/etc/snapback/state; else s=/var/lib/snapback; fi; "#,
     r#"a=$s/agent/$h/agent.sh; "#,
@@ -62,13 +74,44 @@ const INNER: &str = concat!(
 /// replaced by `_` rather than handed to a shell.
 #[must_use]
 pub fn command_line(r#become: Become, nonce: &str, sent: Sent, verb: &[&str]) -> String {
+    line(r#become.word(), nonce, sent, verb)
+}
+
+/// Returns the command line for a caller that has a password: where sudo wants one, it says so by the line that
+/// [`is_prompt`] knows, on standard error, and then reads [`password_line`]. What the agent reads must wait for
+/// `inside`, and where that says `sudo_ask` it goes behind [`GO_ON`].
+#[must_use]
+pub fn asking_command_line(r#become: Become, nonce: &str, sent: Sent, verb: &[&str]) -> String {
+    let word = match r#become {
+        Become::Auto => "auto_ask",
+        Become::Sudo => "sudo_ask",
+        other => other.word(),
+    };
+    line(word, nonce, sent, verb)
+}
+
+/// What stands before what the agent reads, where a password may have gone before it.
+pub const GO_ON: &[u8] = b"g\n";
+
+/// Writes what sudo gets as the password.
+pub fn password_line(password: &str, line: &mut Vec<u8>) {
+    line.push(b'p');
+    line.extend_from_slice(password.as_bytes());
+    line.push(b'\n');
+}
+
+/// Returns whether a line of standard error is sudo asking for the password.
+#[must_use]
+pub fn is_prompt(nonce: &str, line: &[u8]) -> bool {
+    // Some versions of sudo put a word of their own in front of a prompt.
+    String::from_utf8_lossy(line).trim_end().ends_with(&format!("@snapback:{nonce} password"))
+}
+
+fn line(way: &str, nonce: &str, sent: Sent, verb: &[&str]) -> String {
     let hash = agent().hash.as_str();
-    let mut line = format!(
-        "exec /bin/sh -c '{OUTER}' snapback '{INNER}' {} {} {hash} {}",
-        r#become.word(),
-        word(nonce),
-        sent.word()
-    );
+    let nonce = word(nonce);
+    let mut line =
+        format!("exec /bin/sh -c '{OUTER}' snapback '{INNER}' {way} {nonce} {hash} {}", sent.word());
     for argument in verb {
         line.push(' ');
         line.push_str(&word(argument));

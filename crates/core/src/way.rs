@@ -64,7 +64,12 @@ pub enum Become {
     Sudo,
     /// `doas -n`.
     Doas,
+    /// `run0 --no-ask-password` (systemd 256 and newer).
+    Run0,
 }
+
+/// The environment variable that may hold the password for `sudo`. No program that we start gets it.
+pub const PASSWORD_VARIABLE: &str = "DEPLOY_BECOME_PASSWORD";
 
 impl Become {
     /// Returns the word that the fleet file and the agent use.
@@ -75,6 +80,7 @@ impl Become {
             Self::None => "none",
             Self::Sudo => "sudo",
             Self::Doas => "doas",
+            Self::Run0 => "run0",
         }
     }
 }

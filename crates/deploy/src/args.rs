@@ -44,6 +44,9 @@ pub(crate) struct GlobalArgs {
     /// Where the records of runs are kept [default: $XDG_STATE_HOME/snapback]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Ask for the password that sudo wants on the hosts, once [or set DEPLOY_BECOME_PASSWORD]
+    #[arg(short = 'K', long, global = true)]
+    pub(crate) ask_become_pass: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

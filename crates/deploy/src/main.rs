@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod become_password;
 mod command;
 mod demo;
 mod exit;

@@ -1,6 +1,7 @@
 //! Wiring: fleet file to jobs, connector, records.
 
 use crate::args::{GlobalArgs, SelectArgs};
+use crate::become_password;
 use crate::exit::Usage;
 use crate::faces::colour;
 use anyhow::Context;
@@ -84,7 +85,11 @@ pub(crate) fn connector(global: &GlobalArgs) -> anyhow::Result<Arc<dyn Connector
 }
 
 pub(crate) fn asker(global: &GlobalArgs) -> anyhow::Result<Asker> {
-    Ok(Asker { connector: connector(global)?, records: Records::in_state_dir(&state_dir(global)?) })
+    Ok(Asker {
+        password: become_password::find(global)?,
+        connector: connector(global)?,
+        records: Records::in_state_dir(&state_dir(global)?),
+    })
 }
 
 /// What all hosts of a run are told about it.

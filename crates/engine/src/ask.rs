@@ -1,5 +1,6 @@
 //! Asking hosts outside a run: what is pending, roll back, confirm, accept, look for trouble, forget.
 
+use crate::becoming::{Becoming, SudoPassword};
 use crate::host::{inspect_limit, undo_limit};
 use crate::record::{HostRecord, Records};
 use crate::talk::{Ending, Talk};
@@ -22,6 +23,8 @@ pub struct Asker {
     pub connector: Arc<dyn Connector>,
     /// Where the tokens are.
     pub records: Records,
+    /// The password for sudo, where it asks for one.
+    pub password: Option<SudoPassword>,
 }
 
 /// What a host said of its transactions.
@@ -65,6 +68,8 @@ pub struct Findings {
     pub inspection: Option<Inspection>,
     /// The agent's own findings: item, whether it is fine, text.
     pub items: Vec<(String, bool, String)>,
+    /// How root was reached, in the agent's word; empty when it wasn't.
+    pub root: String,
     /// What keeps the agent from working at all.
     pub trouble: Option<Failure>,
 }
@@ -176,11 +181,12 @@ impl Asker {
         };
         let mut refused = None;
         let limit = inspect_limit(job);
-        let talk = Talk::payload(job.r#become, &["inspect"], (parts, true), limit);
+        let talk = Talk::payload(self.becoming(job), &["inspect"], (parts, true), limit);
         let ending = talk
             .over(session, |answer| match answer {
                 Answer::Inspect(line @ InspectLine::Marked(_)) => inspected.hear(&line),
                 Answer::Pending(pending) => inspected.inspection.pending = Some(pending),
+                Answer::Inside { how } => findings.root = how,
                 Answer::Refused { text, .. } | Answer::Error(text) => refused = Some(text),
                 _ => {}
             })
@@ -193,7 +199,7 @@ impl Asker {
         if let Some(text) = refused {
             findings.items.push(("inspect".to_owned(), false, text));
         }
-        let talk = Talk::plain(job.r#become, &["doctor"], "", limit);
+        let talk = Talk::plain(self.becoming(job), &["doctor"], "", limit);
         let items = &mut findings.items;
         talk.over(session, |answer| {
             if let Answer::Doctor { item, ok, text } = answer {
@@ -201,6 +207,10 @@ impl Asker {
             }
         })
         .await;
+    }
+
+    fn becoming(&self, job: &HostJob) -> Becoming {
+        Becoming { r#become: job.r#become, host: job.host.clone(), password: self.password.clone() }
     }
 
     fn record_of(&self, pending: &Pending, job: &HostJob) -> Result<HostRecord, String> {
@@ -276,7 +286,7 @@ impl Asker {
         let limit =
             if verb == ["status"] { Duration::from_secs(30) } else { job.confirm.hard_cap + undo_limit(job) };
         for way in ways {
-            let talk = Talk::plain(job.r#become, verb, stdin, limit);
+            let talk = Talk::plain(self.becoming(job), verb, stdin, limit);
             match talk.fresh(&*self.connector, way, false, &mut hear).await {
                 Ending::Whole => return Ok(true),
                 Ending::NeedAgent => return Ok(false),

@@ -5,6 +5,7 @@
 //! `step` says where the host goes, and the loop does what the new state asks for.
 
 pub mod ask;
+mod becoming;
 mod host;
 pub mod local_check;
 pub mod record;
@@ -13,5 +14,6 @@ mod stream;
 mod talk;
 mod verdict;
 
+pub use becoming::SudoPassword;
 pub use run::{Planned, Run, RunParts};
 pub use stream::{EventReceiver, Events, events};

@@ -1,5 +1,6 @@
 //! A run, from plan to outcome: look at every host, let the caller ask a person, then work on those that differ.
 
+use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
 use crate::record::{HostRecord, Records};
 use crate::stream::Events;
@@ -38,6 +39,8 @@ pub struct RunParts {
     pub events: Events,
     /// Where the record goes.
     pub records: Records,
+    /// The password for sudo, where it asks for one.
+    pub password: Option<SudoPassword>,
     /// Whether the plan wants the texts of what would be replaced.
     pub texts: bool,
 }
@@ -93,6 +96,7 @@ impl Run {
             connector: parts.connector,
             events: parts.events,
             records: parts.records,
+            password: parts.password,
             texts: parts.texts,
             connecting: tokio::sync::Semaphore::new(connect_slots.max(1)),
         });

@@ -1,11 +1,12 @@
 //! Talking to the agent: one verb over one line, its marked lines as answers, and how the talk ended.
 
+use crate::becoming::{Becoming, Door};
 use snapback_agent::answer::{self, Answer};
-use snapback_agent::call::{Sent, command_line};
+use snapback_agent::call::{Sent, asking_command_line, command_line, is_prompt};
 use snapback_core::content::Content;
 use snapback_core::event::visible;
-use snapback_core::way::{Become, Way};
-use snapback_transport::{ConnectError, Connector, Invocation, Line, LineSender, Piece, Session};
+use snapback_core::way::Way;
+use snapback_transport::{ConnectError, Connector, Invocation, Line, LineSender, Piece, Session, later};
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,7 +23,7 @@ pub(crate) struct Talk {
     verb: Vec<String>,
     sent: Sent,
     stdin: Vec<Piece>,
-    r#become: Become,
+    becoming: Becoming,
     /// The longest it may take, from the connection's opening on: a login can hang where sshd itself still answers.
     limit: Duration,
 }
@@ -36,9 +37,13 @@ pub(crate) enum Ending {
     NeedAgent,
     /// Nothing makes us root there.
     NoBecome {
-        /// Who we are there.
-        uid: u32,
+        /// Who we are there, if that was said.
+        uid: Option<u32>,
+        /// What was said by the programs that should make us root.
+        why: String,
     },
+    /// The password was refused, there or before by another host; one sentence.
+    PasswordRefused(String),
     /// What was sent could not be unpacked.
     UnpackFailed(String),
     /// The line broke, or something that isn't our agent answered; what stderr said last.
@@ -51,28 +56,28 @@ pub(crate) enum Ending {
 
 impl Talk {
     /// A verb with nothing but text on its standard input.
-    pub(crate) fn plain(r#become: Become, verb: &[&str], stdin: &str, limit: Duration) -> Self {
+    pub(crate) fn plain(becoming: Becoming, verb: &[&str], stdin: &str, limit: Duration) -> Self {
         let stdin = if stdin.is_empty() { Vec::new() } else { vec![Piece::Bytes(stdin.as_bytes().into())] };
-        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent: Sent::Plain, stdin, r#become, limit }
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent: Sent::Plain, stdin, becoming, limit }
     }
 
     /// A verb with a payload.
     pub(crate) fn payload(
-        r#become: Become,
+        becoming: Becoming,
         verb: &[&str],
         (parts, install): (Vec<Content>, bool),
         limit: Duration,
     ) -> Self {
         let sent = if install { Sent::Install } else { Sent::Payload };
         let stdin = parts.into_iter().map(piece).collect();
-        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent, stdin, r#become, limit }
+        Self { verb: verb.iter().map(|&w| w.to_owned()).collect(), sent, stdin, becoming, limit }
     }
 
     /// Talks over an open session.
     pub(crate) async fn over(self, session: &dyn Session, hear: impl FnMut(Answer)) -> Ending {
         let nonce = nonce();
         let limit = self.limit;
-        let invocation = self.invocation(&nonce);
+        let (invocation, door) = self.invocation(&nonce);
         let (sender, lines) = mpsc::channel(LINES_AHEAD);
         let run = async move {
             session.run(invocation, sender).await.err().map(|e| match e {
@@ -80,7 +85,7 @@ impl Talk {
                 source => Ending::Source(source.to_string()),
             })
         };
-        within(limit, listen(run, &nonce, lines, hear)).await
+        within(limit, listen(run, (&nonce, door), lines, hear)).await
     }
 
     /// Talks over a fresh connection of its own.
@@ -93,16 +98,25 @@ impl Talk {
     ) -> Ending {
         let nonce = nonce();
         let limit = self.limit;
-        let invocation = self.invocation(&nonce);
+        let (invocation, door) = self.invocation(&nonce);
         let (sender, lines): (LineSender, _) = mpsc::channel(LINES_AHEAD);
         let run =
             async move { connector.once(way, cheap_kex, invocation, sender).await.err().map(Ending::NoLine) };
-        within(limit, listen(run, &nonce, lines, hear)).await
+        within(limit, listen(run, (&nonce, door), lines, hear)).await
     }
 
-    fn invocation(self, nonce: &str) -> Invocation {
+    /// With a password at hand what is sent waits until the agent is reached: sudo, asking again, must not read it.
+    fn invocation(self, nonce: &str) -> (Invocation, Door) {
         let verb: Vec<&str> = self.verb.iter().map(String::as_str).collect();
-        Invocation { command: command_line(self.r#become, nonce, self.sent, &verb), stdin: self.stdin }
+        let r#become = self.becoming.r#become;
+        if !self.becoming.asks() {
+            let command = command_line(r#become, nonce, self.sent, &verb);
+            return (Invocation { command, stdin: self.stdin }, Door::new(self.becoming, None));
+        }
+        let (sender, password) = later();
+        let stdin = std::iter::once(password).chain(self.stdin).collect();
+        let command = asking_command_line(r#become, nonce, self.sent, &verb);
+        (Invocation { command, stdin }, Door::new(self.becoming, Some(sender)))
     }
 }
 
@@ -119,31 +133,34 @@ async fn within(limit: Duration, talk: impl Future<Output = Ending>) -> Ending {
 /// Runs the command and hears its lines until the end mark, the end of the lines, or a failure.
 async fn listen(
     run: impl Future<Output = Option<Ending>>,
-    nonce: &str,
+    (nonce, mut door): (&str, Door),
     lines: mpsc::Receiver<Line>,
     hear: impl FnMut(Answer),
 ) -> Ending {
-    let hearing = hear_lines(nonce, lines, hear);
-    tokio::pin!(run, hearing);
-    // The end mark ends the talk even when something on the target still holds the channel open.
-    let (failed, heard) = tokio::select! {
-        biased;
-        heard = &mut hearing => match heard {
-            Ok(ending) => return ending,
-            Err(complaint) => (run.await, complaint),
-        },
-        failed = &mut run => match hearing.await {
-            Ok(ending) => return ending,
-            Err(complaint) => (failed, complaint),
-        },
+    let (failed, heard) = {
+        let hearing = hear_lines(nonce, &mut door, lines, hear);
+        tokio::pin!(run, hearing);
+        // The end mark ends the talk even when something on the target still holds the channel open.
+        tokio::select! {
+            biased;
+            heard = &mut hearing => match heard {
+                Ok(ending) => return ending,
+                Err(complaint) => (run.await, complaint),
+            },
+            failed = &mut run => match hearing.await {
+                Ok(ending) => return ending,
+                Err(complaint) => (failed, complaint),
+            },
+        }
     };
-    failed.unwrap_or(Ending::Cut(heard))
+    failed.or_else(|| door.closed(&heard)).unwrap_or(Ending::Cut(heard))
 }
 
 /// Hears lines until the agent has said its last word, or, as an error, until there are no more: then what
 /// standard error said last.
 async fn hear_lines(
     nonce: &str,
+    door: &mut Door,
     mut lines: mpsc::Receiver<Line>,
     mut hear: impl FnMut(Answer),
 ) -> Result<Ending, String> {
@@ -155,13 +172,23 @@ async fn hear_lines(
             return Ok(Ending::Cut("it said more than any agent would".to_owned()));
         }
         match line {
+            Line::Err(text) if is_prompt(nonce, &text) => {
+                if let Err(ending) = door.asked(&complaint).await {
+                    return Ok(ending);
+                }
+            }
             Line::Err(text) => keep_complaint(&mut complaint, &text),
             Line::Out(text) => match answer::parse(nonce, &text) {
                 Some(Answer::End) => return Ok(Ending::Whole),
                 Some(Answer::NeedAgent) => return Ok(Ending::NeedAgent),
-                Some(Answer::NoBecome { uid }) => return Ok(Ending::NoBecome { uid }),
+                Some(Answer::NoBecome { uid, why }) => return Ok(Ending::NoBecome { uid: Some(uid), why }),
                 Some(Answer::UnpackFailed(df)) => return Ok(Ending::UnpackFailed(df)),
-                Some(answer) => hear(answer),
+                Some(answer) => {
+                    if let Answer::Inside { how } = &answer {
+                        door.opened(how);
+                    }
+                    hear(answer);
+                }
                 None => {}
             },
         }

@@ -59,9 +59,15 @@ impl Verdict {
 
     pub(crate) fn from_ending(ending: &Ending) -> Self {
         match ending {
-            Ending::NoBecome { uid } => Self {
-                cause: format!("uid {uid} can't become root there: neither `sudo -n` nor `doas -n` works"),
-                hint: "allow it to without a password, or connect as root".to_owned(),
+            Ending::NoBecome { uid, why } => Self {
+                cause: no_become(*uid, why),
+                hint: become_hint(why).to_owned(),
+                ..Self::default()
+            },
+            Ending::PasswordRefused(why) => Self {
+                cause: why.clone(),
+                hint: "see that it is this user's password there, then run again; it was sent once and not tried further"
+                    .to_owned(),
                 ..Self::default()
             },
             Ending::UnpackFailed(df) => Self {
@@ -205,6 +211,36 @@ impl Verdict {
 
     fn broken_items(&self) -> String {
         if self.broken.is_empty() { "see `deploy status`".to_owned() } else { self.broken.join("; ") }
+    }
+}
+
+fn no_become(uid: Option<u32>, why: &str) -> String {
+    match uid {
+        Some(uid) => {
+            format!("uid {uid} can't become root there: neither `sudo -n` nor `doas -n` works ({why})")
+        }
+        None => format!("root can't be reached there: {why}"),
+    }
+}
+
+/// What mends it, by what sudo, doas or run0 said.
+fn become_hint(why: &str) -> &'static str {
+    if why.contains("must have a tty") {
+        "sudo wants a terminal there, and there is none: with visudo add `Defaults:USER !requiretty`"
+    } else if why.contains("not in the sudoers file")
+        || why.contains("not allowed")
+        || why.contains("may not run")
+    {
+        "allow it in /etc/sudoers.d, with visudo, or connect as root"
+    } else if why.contains("doas") && !why.contains("sudo") {
+        "permit it in /etc/doas.conf with `nopass`, or connect as root"
+    } else if why.contains("interactive authentication")
+        || why.contains("Access denied")
+        || why.contains("run0")
+    {
+        "run0 asks nobody here: allow it by a polkit rule, or use sudo, or connect as root"
+    } else {
+        "pass -K to be asked for sudo's password, allow it without one, or connect as root"
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a command reads: pieces in memory and files, streamed.
 
-use crate::seam::{Piece, RunError};
+use crate::seam::{Later, Piece, RunError};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs::File;
@@ -58,6 +58,7 @@ pub(crate) async fn feed<W: AsyncWrite + Unpin>(mut writer: W, pieces: &[Piece])
         let fed = match piece {
             Piece::Bytes(bytes) => write(&mut writer, bytes).await,
             Piece::File { path, len } => stream(&mut writer, path, *len).await,
+            Piece::Later(later) => relay(&mut writer, later).await,
         };
         match fed {
             Ok(()) => {}
@@ -73,6 +74,15 @@ pub(crate) async fn feed<W: AsyncWrite + Unpin>(mut writer: W, pieces: &[Piece])
 async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<(), Stopped> {
     for chunk in bytes.chunks(CHUNK) {
         writer.write_all(chunk).await.map_err(|_| Stopped::Unwanted)?;
+    }
+    Ok(())
+}
+
+/// Each as it comes: whoever reads it waits for it.
+async fn relay<W: AsyncWrite + Unpin>(writer: &mut W, later: &Later) -> Result<(), Stopped> {
+    while let Some(bytes) = later.next().await {
+        write(writer, &bytes).await?;
+        writer.flush().await.map_err(|_| Stopped::Unwanted)?;
     }
     Ok(())
 }
@@ -137,6 +147,25 @@ mod tests {
             let bad = feed(&mut Vec::new(), &[piece]).await.unwrap_err();
             assert!(bad.path.ends_with("f") && bad.reason.contains(&promised.to_string()), "{bad:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_later_is_sent_at_once_and_what_stands_behind_it_waits() {
+        let (sender, piece) = crate::seam::later();
+        let (mut reader, writer) = tokio::io::duplex(64);
+        let feeding =
+            tokio::spawn(async move { feed(writer, &[piece, Piece::Bytes((*b"rest").into())]).await });
+        sender.send(b"word\n".to_vec().into()).unwrap();
+        let mut heard = [0; 5];
+        reader.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"word\n");
+        let early = tokio::time::timeout(std::time::Duration::from_millis(50), reader.read_u8()).await;
+        assert!(early.is_err(), "{early:?}");
+        drop(sender);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "rest");
+        feeding.await.unwrap().unwrap();
     }
 
     #[tokio::test]

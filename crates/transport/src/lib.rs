@@ -36,6 +36,6 @@ mod wrapper;
 pub use connector::SshConnector;
 pub use options::{Keepalive, SetupError, SshOptions};
 pub use seam::{
-    Bytes, ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Line, LineSender, Piece, RunError,
-    Session,
+    Bytes, ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Later, Line, LineSender, Piece,
+    RunError, Secret, Session, later,
 };

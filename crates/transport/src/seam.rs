@@ -5,7 +5,8 @@ use snapback_core::way::Way;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use zeroize::Zeroizing;
 
 /// Bytes shared between hosts.
 pub type Bytes = Arc<[u8]>;
@@ -22,6 +23,29 @@ pub enum Piece {
         /// How many bytes.
         len: u64,
     },
+    /// What is sent when it is asked for; the pieces behind it wait until nothing more can come.
+    Later(Later),
+}
+
+/// Bytes that are overwritten in memory when they are dropped.
+pub type Secret = Zeroizing<Vec<u8>>;
+
+/// The receiving end of [`later`].
+#[derive(Clone, Debug)]
+pub struct Later(pub(crate) Arc<Mutex<mpsc::UnboundedReceiver<Secret>>>);
+
+impl Later {
+    /// Waits for the next bytes; `None` when nothing more can come.
+    pub async fn next(&self) -> Option<Secret> {
+        self.0.lock().await.recv().await
+    }
+}
+
+/// Makes a piece that is sent later, and the end that says what and when. Dropping that end lets the pieces behind go.
+#[must_use]
+pub fn later() -> (mpsc::UnboundedSender<Secret>, Piece) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (sender, Piece::Later(Later(Arc::new(Mutex::new(receiver)))))
 }
 
 /// A command for the target's login shell, and what it reads.

@@ -8,6 +8,7 @@ use crate::ssh_log::SshLog;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
+use snapback_core::way::PASSWORD_VARIABLE;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -53,7 +54,7 @@ impl Launcher {
         let mut command = Command::new(&self.program);
         command.arg("-F").arg(wrapper).arg("-E").arg(&told.path).args(arguments);
         // Messages are matched by their text, some of which is the C library's.
-        command.env("LC_ALL", "C").env("SSH_ASKPASS_REQUIRE", "never");
+        command.env_remove(PASSWORD_VARIABLE).env("LC_ALL", "C").env("SSH_ASKPASS_REQUIRE", "never");
         command.stdin(ours()).stdout(ours()).stderr(Stdio::piped());
         let child = self.spawner.spawn(command).await?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);

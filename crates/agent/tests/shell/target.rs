@@ -311,7 +311,9 @@ pub struct Answers {
 impl Answers {
     pub fn read(job: &Path, nonce: &str) -> Self {
         let out = fs::read(job.join("out")).unwrap_or_default();
-        let all = out.split(|b| *b == b'\n').filter_map(|line| parse(nonce, line)).collect();
+        let said = out.split(|b| *b == b'\n').filter_map(|line| parse(nonce, line));
+        // Said first by every call, before anything that is asked for.
+        let all = said.filter(|answer| !matches!(answer, Answer::Inside { .. })).collect();
         Self { all, stderr: fs::read_to_string(job.join("err")).unwrap_or_default() }
     }
 

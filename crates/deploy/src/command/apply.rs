@@ -3,7 +3,7 @@
 use crate::args::{ApplyArgs, GlobalArgs, Output};
 use crate::faces::{self, Faces, complain, print};
 use crate::interrupt::{self, Interrupt};
-use crate::{ask, wiring};
+use crate::{ask, become_password, wiring};
 use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
 use snapback_core::job::RunSpec;
@@ -48,6 +48,7 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
 pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyhow::Result<(Run, Faces)> {
     let (sender, receiver) = events(&spec.run);
     let parts = RunParts {
+        password: become_password::find(global)?,
         jobs: fleet.jobs.clone(),
         contents: fleet.contents.clone(),
         dir: fleet.dir.clone(),

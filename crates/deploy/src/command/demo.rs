@@ -173,6 +173,7 @@ async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
     let spec = wiring::run_spec(&fleet, "deploy demo", true);
     let (sender, receiver) = events(&spec.run);
     let run = Run::new(RunParts {
+        password: None,
         jobs: fleet.jobs.clone(),
         contents: fleet.contents.clone(),
         dir: fleet.dir.clone(),

@@ -61,6 +61,9 @@ fn rows(host: &HostName, findings: &Findings) -> Vec<DoctorRow> {
         add("agent", Health::Bad, trouble.cause.clone(), trouble.hint.clone());
     }
     if let Some(inspection) = &findings.inspection {
+        let how = way_to_root(&findings.root, inspection.guard.uid);
+        let health = if inspection.guard.uid == 0 { Health::Good } else { Health::Warn };
+        add("become", health, how, String::new());
         guard_rows(&inspection.guard, &mut add);
         if let Some(pending) = &inspection.pending {
             let found = format!("run {} of {} is {}", pending.tx, pending.owner, pending.state);
@@ -75,8 +78,6 @@ fn rows(host: &HostName, findings: &Findings) -> Vec<DoctorRow> {
 }
 
 fn guard_rows(guard: &GuardFacts, add: &mut impl FnMut(&str, Health, String, String)) {
-    let become_health = if guard.uid == 0 { Health::Good } else { Health::Warn };
-    add("become", become_health, format!("uid {}", guard.uid), String::new());
     add("shell", Health::Good, guard.shell.clone(), String::new());
     add("guard", Health::Good, guard.backend.clone(), String::new());
     let volatile = "deploy --volatile-guard FLEET goes on without it".to_owned();
@@ -93,6 +94,18 @@ fn guard_rows(guard: &GuardFacts, add: &mut impl FnMut(&str, Health, String, Str
     add("space", space, found, String::new());
     for limit in &guard.limits {
         add("limit", Health::Warn, limit.clone(), String::new());
+    }
+}
+
+/// How root was reached, in words.
+fn way_to_root(how: &str, uid: u32) -> String {
+    match how {
+        "root" => "uid 0 from the start".to_owned(),
+        "sudo" => format!("uid {uid} by `sudo -n`"),
+        "sudo_ask" => format!("uid {uid} by `sudo -S`"),
+        "doas" => format!("uid {uid} by `doas -n`"),
+        "run0" => format!("uid {uid} by `run0 --no-ask-password`"),
+        _ => format!("uid {uid}: `become = \"none\"`"),
     }
 }
 

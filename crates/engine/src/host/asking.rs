@@ -81,7 +81,7 @@ impl HostTask {
     async fn talk_once(&mut self, verb: &[&str], stdin: &str) -> Option<Vec<Answer>> {
         let mut answers = Vec::new();
         let left = self.undone_by().saturating_duration_since(Instant::now()).max(LEAST);
-        let talk = Talk::plain(self.job.r#become, verb, stdin, left);
+        let talk = Talk::plain(self.becoming(), verb, stdin, left);
         let way = self.way().cloned()?;
         let connector = self.shared.connector.clone();
         let ending = talk.fresh(&*connector, &way, false, |answer| answers.push(answer)).await;

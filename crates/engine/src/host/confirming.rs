@@ -3,6 +3,7 @@
 
 use super::HostTask;
 use crate::talk::{Ending, Talk};
+use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
 use snapback_core::event::EventKind;
 use snapback_core::lifecycle::Input;
@@ -61,7 +62,7 @@ impl HostTask {
         };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
         let limit = way.connect_timeout + ANSWER_WITHIN;
-        let talk = Talk::plain(self.job.r#become, &verb, &format!("{}\n", record.token), limit);
+        let talk = Talk::plain(self.becoming(), &verb, &format!("{}\n", record.token), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
         let cheap = self.job.confirm.reorder_kex;
         let ending = talk
@@ -74,6 +75,9 @@ impl HostTask {
             .await;
         match ending {
             Ending::NoLine(error) => Tried::Again(error.message),
+            // A refused password would be refused again, and accounts are locked for that.
+            Ending::PasswordRefused(why) => Tried::Denied(why),
+            Ending::NoBecome { .. } => Tried::Again(Verdict::from_ending(&ending).cause().to_owned()),
             Ending::Cut(why) if matches!(tried, Tried::Again(_)) && !why.is_empty() => Tried::Again(why),
             _ => tried,
         }

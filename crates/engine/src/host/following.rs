@@ -122,7 +122,7 @@ impl HostTask {
             .map_err(|e| e.to_string())?;
         self.tell(EventKind::Uploading { bytes: payload::size(&parts) });
         let limit = self.undone_by().saturating_duration_since(Instant::now());
-        Ok(Talk::payload(self.job.r#become, &["begin", &shared.spec.run], (parts, false), limit))
+        Ok(Talk::payload(self.becoming(), &["begin", &shared.spec.run], (parts, false), limit))
     }
 
     fn start_checks(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
@@ -184,7 +184,10 @@ impl HostTask {
     /// `begin` brought neither a refusal nor `armed`.
     fn begin_ended(&mut self, ending: &Ending) {
         match ending {
-            Ending::UnpackFailed(_) | Ending::NoBecome { .. } | Ending::NeedAgent => {
+            Ending::UnpackFailed(_)
+            | Ending::NoBecome { .. }
+            | Ending::PasswordRefused(_)
+            | Ending::NeedAgent => {
                 self.verdict = Verdict::from_ending(ending);
                 self.hear(Input::TargetRefused);
             }
@@ -201,13 +204,13 @@ impl HostTask {
         let sender = sender.clone();
         let (shared, job) = (self.shared.clone(), self.job.clone());
         let (mut heard, mut way) = (self.heard, self.way);
-        let by = self.undone_by();
+        let (by, becoming) = (self.undone_by(), self.becoming());
         tokio::spawn(async move {
             while Instant::now() < by {
                 let from = heard.to_string();
                 let verb = ["follow", shared.spec.run.as_str(), from.as_str(), "ready"];
                 let left = by.saturating_duration_since(Instant::now());
-                let talk = Talk::plain(job.r#become, &verb, "", left);
+                let talk = Talk::plain(becoming.clone(), &verb, "", left);
                 let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
                 let hear = |answer| {
                     heard = number_of(&answer).unwrap_or(heard);

@@ -79,7 +79,7 @@ impl HostTask {
             Err(error) => return (Ending::Source(error.to_string()), heard),
         };
         let verb: &[&str] = if self.shared.texts { &["inspect", "texts"] } else { &["inspect"] };
-        let talk = Talk::payload(self.job.r#become, verb, (parts, install), inspect_limit(&self.job));
+        let talk = Talk::payload(self.becoming(), verb, (parts, install), inspect_limit(&self.job));
         let ending = talk.over(session, |answer| heard.hear(answer)).await;
         (ending, heard)
     }
@@ -157,9 +157,11 @@ impl Heard {
 /// A line that fails before `begin` leaves the host untouched; an answer of no is a refusal.
 fn input_of(ending: &Ending) -> Input {
     match ending {
-        Ending::NoBecome { .. } | Ending::UnpackFailed(_) | Ending::Source(_) | Ending::NeedAgent => {
-            Input::TargetRefused
-        }
+        Ending::NoBecome { .. }
+        | Ending::PasswordRefused(_)
+        | Ending::UnpackFailed(_)
+        | Ending::Source(_)
+        | Ending::NeedAgent => Input::TargetRefused,
         Ending::Whole | Ending::Cut(_) | Ending::NoLine(_) => Input::Lost,
     }
 }

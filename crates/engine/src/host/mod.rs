@@ -9,6 +9,7 @@ mod telling;
 
 pub(crate) use looking::inspect_limit;
 
+use crate::becoming::{Becoming, SudoPassword};
 use crate::record::{HostRecord, Records};
 use crate::stream::Events;
 use crate::talk::random_hex;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) events: Events,
     pub(crate) records: Records,
+    pub(crate) password: Option<SudoPassword>,
     pub(crate) texts: bool,
     pub(crate) connecting: Semaphore,
 }
@@ -156,6 +158,11 @@ impl HostTask {
 
     pub(crate) fn is_locked_out(&self) -> bool {
         self.verdict.is_lock()
+    }
+
+    fn becoming(&self) -> Becoming {
+        let (r#become, host) = (self.job.r#become, self.job.host.clone());
+        Becoming { r#become, host, password: self.shared.password.clone() }
     }
 
     fn tell(&self, kind: EventKind) {

@@ -6,6 +6,7 @@ use futures::future::{Either, select};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use snapback_core::change::Command;
 use snapback_core::check::Answer;
+use snapback_core::way::PASSWORD_VARIABLE;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -85,6 +86,7 @@ fn start(command: &Command, env: &LocalEnv) -> io::Result<(Child, pipe::Receiver
     let output = pipe::Receiver::from_owned_fd(OwnedFd::from(ours))?;
     let child = program(command, &cwd)
         .current_dir(&cwd)
+        .env_remove(PASSWORD_VARIABLE)
         .envs(env.vars.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(theirs.try_clone()?)

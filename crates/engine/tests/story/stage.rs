@@ -54,6 +54,7 @@ impl Stage {
     pub(crate) async fn run(&self) -> Ran {
         let (sender, mut receiver) = events(RUN);
         let run = Run::new(RunParts {
+            password: None,
             spec: spec(),
             jobs: vec![job()],
             contents: Default::default(),
@@ -81,8 +82,11 @@ impl Stage {
         let mut was = way(&job.host);
         was.kind = WayKind::Was;
         job.ways.push(was);
-        let asker =
-            Asker { connector: Arc::new(scripted.clone()), records: Records::in_state_dir(self.dir.path()) };
+        let asker = Asker {
+            connector: Arc::new(scripted.clone()),
+            records: Records::in_state_dir(self.dir.path()),
+            password: None,
+        };
         let settled = asker.confirm(&job).await;
         let confirms = scripted
             .asked()

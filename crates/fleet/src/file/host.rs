@@ -117,8 +117,13 @@ impl HostKeys {
     }
 }
 
-const BECOME: [(&str, Become); 4] =
-    [("auto", Become::Auto), ("none", Become::None), ("sudo", Become::Sudo), ("doas", Become::Doas)];
+const BECOME: [(&str, Become); 5] = [
+    ("auto", Become::Auto),
+    ("none", Become::None),
+    ("sudo", Become::Sudo),
+    ("doas", Become::Doas),
+    ("run0", Become::Run0),
+];
 
 const KNOWN_HOSTS: [(&str, KnownHosts); 2] =
     [("strict", KnownHosts::Strict), ("accept-new", KnownHosts::AcceptNew)];

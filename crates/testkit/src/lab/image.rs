@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// What is in the tree besides Debian's own minimum.
 const PACKAGES: &str = "acl,attr,busybox,dbus,e2fsprogs,iproute2,libcap2-bin,libpam-systemd,mksh,nftables,\
-                        openssh-server,procps,sudo,systemd,systemd-sysv";
+                        opendoas,openssh-server,procps,sudo,systemd,systemd-sysv";
 
 const PROVISION: &str = include_str!("shell/provision.sh");
 const RC: &str = include_str!("shell/rc");
