@@ -269,5 +269,5 @@ files_delete() {
 }
 
 files_undo() {
-	restore_snapshot "$1" "$2"
+	restore_bounded "$1" "$2"
 }

@@ -70,7 +70,7 @@ script_apply() {
 
 # Watched paths first, then the user's rollback, which may rely on them.
 script_undo() {
-	restore_snapshot "$1" "$2"
+	restore_bounded "$1" "$2"
 	su_code=$?
 	[ "$2" != mounted ] || return "$su_code"
 	su_dir=$JOB/c/$1
@@ -90,5 +90,5 @@ script_undo() {
 	fi
 	true >"$TX/undone.$1"
 	# The rollback's word and the verification decide, so the paths are looked at once more.
-	restore_snapshot "$1" all
+	restore_bounded "$1" all
 }

@@ -47,7 +47,12 @@ change_is_due() {
 run_handlers() {
 	rh_code=0
 	for rh_name in $PENDING; do
-		[ "$1" != go_on ] || [ ! -e "$TX/undone.$rh_name" ] || continue
+		if [ "$1" = go_on ]; then
+			is_handler_due "$rh_name" || continue
+			HANDLERS_TRIED="$HANDLERS_TRIED $rh_name "
+		else
+			true >"$TX/ran.$rh_name"
+		fi
 		# A change's `timeout` bounds each of its handlers; the last one read is as good as any.
 		run_step "" "$JOB/h/$rh_name" "$CHANGE_TIMEOUT" "$TX/handler.out"
 		rh_step=$?
@@ -57,13 +62,20 @@ run_handlers() {
 			WHY="handler '$HANDLER_TITLE': $(step_reason "$rh_step" "$CHANGE_TIMEOUT" "$TX/handler.out")"
 			rh_code=1
 			[ "$1" = go_on ] || return 1
-			journal "undo_item ok=0 -- $WHY"
+			item_broken "$WHY"
 		elif [ "$1" = go_on ]; then
 			true >"$TX/undone.$rh_name"
 		fi
 	done
 	PENDING=
 	return "$rh_code"
+}
+
+# On the way back: once in each pass, until it has worked, and only if it may have loaded what is gone again.
+is_handler_due() {
+	[ ! -e "$TX/undone.$1" ] || return 1
+	[ -n "$ALL_HANDLERS" ] || [ -e "$TX/ran.$1" ] || return 1
+	case $HANDLERS_TRIED in *" $1 "*) return 1 ;; esac
 }
 
 read_handler_title() {

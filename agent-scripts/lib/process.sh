@@ -28,6 +28,11 @@ read_identity() {
 	MY_IDENTITY="$$ $STAT_TICK $BOOT_ID"
 }
 
+# Prints the identity of the subshell that this runs in.
+take_identity_of_self() {
+	read -r ti_pid _ </proc/self/stat && read_stat self && read_boot_id && put "$ti_pid $STAT_TICK $BOOT_ID"
+}
+
 # Whether the process whose identity stands in a file is alive: same boot, same number, same start, no zombie.
 is_alive() {
 	[ -f "$1" ] || return 1
@@ -108,6 +113,27 @@ wait_for() {
 		WAITED=$?
 		kill -0 "$1" || return 0
 	done 2>/dev/null
+}
+
+# Kills a process and all that descend from it: for what is in no process group of its own. They are stopped first, so
+# that none has another child meanwhile.
+kill_tree() {
+	ktr_all=" $1 " ktr_grown=1
+	kill -STOP "$1" 2>/dev/null
+	while [ -n "$ktr_grown" ]; do
+		ktr_grown=
+		for ktr_proc in /proc/[0-9]*; do
+			ktr_pid=${ktr_proc#/proc/}
+			case $ktr_all in *" $ktr_pid "*) continue ;; esac
+			read_stat "$ktr_pid" || continue
+			case $ktr_all in *" $STAT_PARENT "*) ;; *) continue ;; esac
+			kill -STOP "$ktr_pid" 2>/dev/null
+			ktr_all="$ktr_all$ktr_pid " ktr_grown=1
+		done
+	done
+	# shellcheck disable=SC2086 # numbers, split on purpose
+	kill -KILL $ktr_all 2>/dev/null
+	return 0
 }
 
 # Sleeps for centiseconds; for whole seconds where sleep knows no fractions.

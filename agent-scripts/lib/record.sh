@@ -42,7 +42,7 @@ read_mark() {
 read_spec() {
 	SPEC_owner=unknown SPEC_comment='' SPEC_digest='' SPEC_token='' SPEC_state_digest=''
 	SPEC_apply_timeout=300 SPEC_window=60 SPEC_hard_cap=900 SPEC_settle=0 SPEC_volatile=0
-	SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
+	SPEC_failsafe_reboot=0 SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
 	[ -f "$1" ] || return 1
 	while read -r rp_key rp_value; do
 		case $rp_key in
@@ -56,6 +56,7 @@ read_spec() {
 		hard_cap) SPEC_hard_cap=$rp_value ;;
 		settle) SPEC_settle=$rp_value ;;
 		volatile) SPEC_volatile=$rp_value ;;
+		failsafe_reboot) SPEC_failsafe_reboot=$rp_value ;;
 		changes) SPEC_changes=$rp_value ;;
 		checks) SPEC_checks=$rp_value ;;
 		host) SPEC_host=$rp_value ;;

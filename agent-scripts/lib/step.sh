@@ -105,7 +105,8 @@ watch_step() {
 	done
 	trap '' TERM
 	true >"$3"
-	kill -TERM "-$1" 2>/dev/null || kill -TERM "$1" 2>/dev/null
+	# What is no group's leader gets no chance to go by itself: its children would stay.
+	kill -TERM "-$1" 2>/dev/null || kill_tree "$1"
 	# Whoever waits for the step waits for us too, so a step that goes at once costs no more than that.
 	ws_left=20
 	while [ "$ws_left" -gt 0 ] && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] && [ "$STAT_STATE" != Z ]; do

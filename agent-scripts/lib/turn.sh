@@ -85,8 +85,8 @@ take_carry() {
 # Kills whoever carries and hangs.
 kill_carrier() {
 	carrier_alive || return 0
-	kill -CONT "$ALIVE_PID" 2>/dev/null
-	kill -KILL "$ALIVE_PID" 2>/dev/null
+	# With what it started: an orphan would go on writing beside whoever follows.
+	kill_tree "$ALIVE_PID"
 	kc_left=50
 	while carrier_alive && [ "$kc_left" -gt 0 ]; do
 		kc_left=$((kc_left - 1))

@@ -1,9 +1,25 @@
 # shellcheck shell=sh
-# Undoing: started changes only, newest first; what fails is told and the rest goes on.
+# Undoing: started changes only, newest first; what fails is told and the rest goes on. Each item has a limit of its
+# own, so that the whole has one: paths that are put back, a rollback, a handler.
 
-# Undoes everything. The result of each item goes to the journal; returns 1 when something is still broken.
+# Undoes everything; what failed is tried once more, then the files alone, then the user's last resort. Returns 1
+# when something is still broken: it stands in the file `broken`, a line for each.
+undo_all() {
+	undo_changes && return 0
+	journal "undo_again -- what failed is tried once more"
+	undo_changes && return 0
+	# A rollback that failed half-way may have written to what was put back before.
+	restore_alone
+	run_failsafe || return 1
+	journal "undo_again -- the failsafe has ended well: what was broken is tried and verified anew"
+	undo_changes
+}
+
+# One pass over everything. What worked before isn't run again; paths are compared each time.
 undo_changes() {
-	PENDING=
+	PENDING='' HANDLERS_TRIED=''
+	are_handlers_due
+	true >"$TX/broken"
 	uc_broken=0
 	uc_n=$((SPEC_changes - 1))
 	while [ "$uc_n" -ge 0 ]; do
@@ -11,6 +27,7 @@ undo_changes() {
 		uc_n=$((uc_n - 1))
 	done
 	undo_handlers || uc_broken=1
+	[ "$uc_broken" = 1 ] || rm -f "$TX/broken"
 	return "$uc_broken"
 }
 
@@ -25,9 +42,17 @@ undo_change() {
 		return 0
 	fi
 	! has_restored || await_handlers "$1"
-	journal "undo_item ok=0 -- $CHANGE_NAME: ${WHY:-some paths are not as before}"
+	item_broken "$CHANGE_NAME: ${WHY:-some paths are not as before}"
 	tell_broken "$1"
 	return 1
+}
+
+# Tells an item that is still broken, and keeps it for whoever asks and for the failsafe.
+item_broken() {
+	# The same again is no news.
+	! grep -qxF -e "$1" "$TX/broken" 2>/dev/null || return 0
+	journal "undo_item ok=0 -- $1"
+	put "$1" 2>/dev/null >>"$TX/broken"
 }
 
 # Whether anything was put back at all: a file of one change may lie below what another one watches, so that its
@@ -39,6 +64,15 @@ has_restored() {
 	return 1
 }
 
+# In the boot of the change a handler that never ran has loaded nothing new. After another boot nobody knows what was
+# loaded, so all are due.
+are_handlers_due() {
+	ALL_HANDLERS=1
+	read_mark armed || return 0
+	read_boot_id
+	[ "${MARK##* }" != "$BOOT_ID" ] || ALL_HANDLERS=
+}
+
 # A failing handler is a broken undo: nothing else vouches for what runs.
 undo_handlers() {
 	[ -n "$PENDING" ] || return 0
@@ -47,86 +81,97 @@ undo_handlers() {
 
 tell_broken() {
 	[ -s "$JOB/c/$1/broken" ] || return 0
-	head -n 20 "$JOB/c/$1/broken" | while IFS=/ read -r tb_meta tb_path; do
-		journal "undo_item ok=0 -- /$tb_path: ${tb_meta%% *}"
-	done
+	head -n 20 "$JOB/c/$1/broken" >"$JOB/c/$1/broken.told"
+	while IFS=/ read -r tb_meta tb_path; do
+		item_broken "/$tb_path: ${tb_meta%% *}"
+	done <"$JOB/c/$1/broken.told"
 }
 
-# Carries a decided rollback out: alone, to the end, and told. The caller has taken the carry.
-carry_rollback() {
-	JOB=$TX/job
-	rm -f "$TX/undo_failed"
-	cr_cause=
-	[ ! -f "$TX/cause" ] || IFS= read -r cr_cause <"$TX/cause"
-	journal "rolling_back -- ${cr_cause:-the guard was not confirmed}"
-	cr_stuck=0
-	kill_transaction || cr_stuck=1
-	# What was kept for the copies is given back when nobody is left to take it.
-	rm -f "$TX/reserve.copies"
-	# An undo before this one may have started again what has just been killed: its handlers are due once more.
-	[ ! -e "$TX/carry.2" ] || rm -f "$TX"/undone.????????????????
-	cr_code=0
-	undo_changes || cr_code=1
-	# What can't be killed may have written since: the undo is only over when it is gone.
-	if [ "$cr_stuck" = 1 ]; then
-		if kill_transaction; then
-			rm -f "$TX"/undone.*
-			undo_changes || cr_code=1
-		else
-			journal "undo_item ok=0 -- a process of the change can't be killed: $(transaction_pids | tr '\n' ' ')"
-			cr_code=1
+# Puts paths back, in a process that ends when its time is up: a dead file system holds whoever touches it.
+restore_bounded() {
+	restore_limit "$1"
+	rb_limit=$RESTORE_LIMIT
+	[ -z "$RESTORE_CAP" ] || [ "$rb_limit" -le "$RESTORE_CAP" ] || rb_limit=$RESTORE_CAP
+	[ -f "$JOB/c/$1/before" ] || return 0
+	(
+		take_identity_of_self >"$TX/restorer"
+		restore_snapshot "$1" "$2"
+	) </dev/null &
+	await_step "$!" "$rb_limit" "$JOB/c/$1/late"
+	rb_code=$?
+	[ "$rb_code" != 124 ] || WHY="putting its paths back did not end within $rb_limit s"
+	return "$rb_code"
+}
+
+# The files of all changes, without anybody's commands.
+restore_alone() {
+	ra_n=$((SPEC_changes - 1)) ra_scripts=
+	while [ "$ra_n" -ge 0 ]; do
+		[ ! -e "$TX/started.$ra_n" ] || { read_change "$ra_n" && [ "$CHANGE_KIND" = files ]; } || ra_scripts=1
+		ra_n=$((ra_n - 1))
+	done
+	[ -n "$ra_scripts" ] || return 0
+	ra_n=$((SPEC_changes - 1))
+	while [ "$ra_n" -ge 0 ]; do
+		if [ -e "$TX/started.$ra_n" ]; then
+			read_change "$ra_n"
+			restore_bounded "$ra_n" all || tell_broken "$ra_n"
 		fi
-	fi
-	if [ "$cr_code" = 0 ]; then
-		read_lateness
-		finish rolled_back || return 1
-		journal "rolled_back late_ms=$LATE_MS -- $cr_cause"
-	else
-		mark undo_failed "1"
-		journal "rollback_failed -- $cr_cause"
-	fi
-	tell_people "$cr_code"
-	return "$cr_code"
-}
-
-# Sets LATE_MS: how long after its deadline the guard began to undo; 0 when it was told to.
-read_lateness() {
-	LATE_MS=0
-	[ -e "$TX/expired" ] || return 0
-	read_mark expired && LATE_MS=$((MARK * 10))
-}
-
-# The host says it too. In the background and bounded: a hanging logger must not hold the undo.
-tell_people() {
-	case $1 in
-	0) tp_text="snapback: the change $ID was rolled back" ;;
-	*) tp_text="snapback: the rollback of $ID FAILED; see $TX/journal" ;;
-	esac
-	# With a volatile guard nothing of the machine shall be touched but what the change names.
-	[ "$UID_NOW" = 0 ] && [ "$SPEC_volatile" != 1 ] || return 0
-	for tp_program in logger wall; do
-		command -v "$tp_program" >/dev/null 2>&1 || continue
-		(
-			(exec $SETSID "$tp_program" "$tp_text") &
-			await_step $! 5 "$TX/$tp_program.late"
-		) </dev/null >/dev/null 2>&1 &
+		ra_n=$((ra_n - 1))
 	done
 }
 
-# Carries a decided confirmation out. Kinds that have something to do then do it here, idempotently.
-carry_confirm() {
-	finish confirmed && journal confirmed
+# Sets RESTORE_LIMIT: seconds that putting the paths of change N back may take; a slow disk does 50 files or 4 MB in
+# one. Sizes are cut as text, because mksh counts in 32 bits. The controller computes the same (core's `undo`).
+restore_limit() {
+	read_change "$1"
+	RESTORE_LIMIT=0
+	[ -f "$JOB/c/$1/before" ] || return 0
+	rl_paths=0 rl_kb=0
+	while read -r _ _ _ rl_size _; do
+		rl_paths=$((rl_paths + 1))
+		case $rl_size in ????*) rl_kb=$((rl_kb + ${rl_size%???})) ;; esac
+	done <"$JOB/c/$1/before"
+	RESTORE_LIMIT=$CHANGE_TIMEOUT
+	[ "$RESTORE_LIMIT" -ge 30 ] || RESTORE_LIMIT=30
+	RESTORE_LIMIT=$((RESTORE_LIMIT + rl_paths / 50 + rl_kb / 4000))
 }
 
-# Carries out whatever was decided, if nobody else does.
-carry_out() {
-	read_decision
-	[ -n "$DECISION" ] || return 1
-	if read_mark 'done'; then return 0; fi
-	if read_mark undo_failed; then return 1; fi
-	take_carry || return 1
-	case $DECISION in
-	confirm) carry_confirm ;;
-	*) carry_rollback ;;
+# Sets UNDO_LIMIT: the longest, in seconds, that an undo of this transaction may take. An item that is ended may take
+# three seconds more to go.
+undo_limit() {
+	ul_pass=0 ul_files=0 ul_handlers=' ' ul_longest=0 ul_scripts=0
+	ul_n=0
+	while [ "$ul_n" -lt "$SPEC_changes" ]; do
+		read_change "$ul_n"
+		if change_is_due "$ul_n"; then limit_of_change "$ul_n"; fi
+		ul_n=$((ul_n + 1))
+	done
+	# shellcheck disable=SC2086 # names, split on purpose
+	set -- $ul_handlers
+	ul_pass=$((ul_pass + $# * (ul_longest + 3)))
+	UNDO_LIMIT=$((2 * ul_pass + ul_scripts * ul_files + 15))
+	! has_command "$JOB/failsafe" || UNDO_LIMIT=$((UNDO_LIMIT + ul_pass + SPEC_apply_timeout + 3))
+	[ "$SPEC_failsafe_reboot" != 1 ] || UNDO_LIMIT=$((UNDO_LIMIT + 150))
+}
+
+limit_of_change() {
+	restore_limit "$1"
+	[ "$RESTORE_LIMIT" = 0 ] || RESTORE_LIMIT=$((RESTORE_LIMIT + 3))
+	ul_files=$((ul_files + RESTORE_LIMIT))
+	ul_pass=$((ul_pass + RESTORE_LIMIT))
+	case $CHANGE_KIND in
+	files)
+		[ -s "$JOB/c/$1/handlers" ] || return 0
+		[ "$CHANGE_TIMEOUT" -le "$ul_longest" ] || ul_longest=$CHANGE_TIMEOUT
+		while IFS= read -r lc_name; do
+			case $ul_handlers in *" $lc_name "*) ;; *) ul_handlers="$ul_handlers$lc_name " ;; esac
+		done <"$JOB/c/$1/handlers"
+		;;
+	*)
+		ul_scripts=1
+		! has_command "$JOB/c/$1/cmd.rollback" ||
+			ul_pass=$((ul_pass + CHANGE_TIMEOUT + 3 + RESTORE_LIMIT))
+		;;
 	esac
 }

@@ -24,6 +24,9 @@ take_lock() {
 	[ ! -e "$STATE_DIR/tx/$1" ] || give_up "there is a record of $1 already"
 	read_spec "$INBOX/job/spec" || give_up "the job did not arrive whole"
 	[ -d "$STATE_DIR/tx" ] || mkdir "$STATE_DIR/tx"
+	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile. Whole before anybody
+	# can find it: a second visitor would run half of it.
+	[ -f "$INBOX/agent.sh" ] || cp "$AGENT" "$INBOX/agent.sh" || refuse no_space "the agent could not be copied"
 	# Before anybody can see the record: without a living holder it would be discarded.
 	take_name "$INBOX/holder"
 	mv "$INBOX" "$STATE_DIR/tx/$1" 2>/dev/null || {
@@ -38,8 +41,6 @@ take_lock() {
 	put "$ID" >"$TX/lock"
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
-	# The guard runs a copy of its own: what it needs is not what somebody may replace meanwhile.
-	[ -f "$TX/agent.sh" ] || cp "$AGENT" "$TX/agent.sh" || refuse no_space "the agent could not be copied"
 	AGENT=$TX/agent.sh
 }
 
@@ -162,7 +163,8 @@ arm() {
 		guard_stop
 		refuse no_guard "the guard could not be started ($BACKEND)"
 	fi
-	journal "armed backend=$BACKEND hook=$HOOK apply_timeout=$SPEC_apply_timeout window=$SPEC_window -- "
+	undo_limit
+	journal "armed backend=$BACKEND hook=$HOOK apply_timeout=$SPEC_apply_timeout window=$SPEC_window undo=$UNDO_LIMIT -- "
 }
 
 # The supervisor undoes if we die before `go`; from there on the runner answers for itself.

@@ -109,18 +109,13 @@ backup_once() {
 	resolve backup
 }
 
-# Decided, carried and getting nowhere: what carries has a limit, and past it another process takes over.
+# Decided, carried and getting nowhere: each item has a limit of its own, and so has the whole. Past it another process
+# takes over.
 unstick_carrier() {
 	carrier_alive || return 0
 	read -r _ _ _ uc_since <"$ca_last" || return 0
-	uc_limit=6000
-	uc_n=0
-	while [ "$uc_n" -lt "$SPEC_changes" ]; do
-		# Its rollback and a handler.
-		read_change "$uc_n" && uc_limit=$((uc_limit + 2 * CHANGE_TIMEOUT * 100))
-		uc_n=$((uc_n + 1))
-	done
-	[ $((NOW - uc_since)) -gt "$uc_limit" ] || return 0
+	undo_limit
+	[ $((NOW - uc_since)) -gt $((UNDO_LIMIT * 100 + 1000)) ] || return 0
 	kill_carrier
 }
 
@@ -183,16 +178,24 @@ boot_writable() {
 
 boot_early() {
 	[ "$DECISION" = rollback ] && ! carrier_alive || return 0
+	share_boot
 	be_n=$((SPEC_changes - 1))
 	be_any=
 	while [ "$be_n" -ge 0 ]; do
 		if [ -e "$TX/started.$be_n" ]; then
-			restore_snapshot "$be_n" mounted
+			restore_bounded "$be_n" mounted
 			[ ! -s "$JOB/c/$be_n/delta" ] || be_any=1
 		fi
 		be_n=$((be_n - 1))
 	done
 	[ -z "$be_any" ] || [ "$BACKEND" != systemd ] || systemctl daemon-reload
+}
+
+# The boot waits 90 seconds for us: none of the changes may take what the others need.
+share_boot() {
+	set -- "$TX"/started.*
+	RESTORE_CAP=$((80 / $#))
+	[ "$RESTORE_CAP" -ge 10 ] || RESTORE_CAP=10
 }
 
 boot_late() {

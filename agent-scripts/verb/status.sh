@@ -28,11 +28,12 @@ tell_pending() {
 	PENDING_ID=$CURRENT
 }
 
-# What its undo left broken. One that was tried again says the same again.
+# What its undo left broken.
 tell_items() {
-	grep '^undo_item ok=0' "$TX/journal" 2>/dev/null | sort -u | while IFS= read -r ti_line; do
-		tell "$1 ${ti_line#undo_item }"
-	done
+	[ -s "$TX/broken" ] || return 0
+	while IFS= read -r ti_line; do
+		tell "$1 ok=0 -- $ti_line"
+	done <"$TX/broken"
 }
 
 verb_status() {

@@ -11,6 +11,7 @@ mod e2e_happy;
 mod e2e_lockout;
 mod e2e_power;
 mod e2e_refused;
+mod e2e_resort;
 mod e2e_stage;
 mod e2e_traces;
 mod e2e_window;

@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 29] = [
+const PARTS: [&str; 31] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -19,6 +19,8 @@ const PARTS: [&str; 29] = [
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
+    include_str!("../../../agent-scripts/lib/last_resort.sh"),
+    include_str!("../../../agent-scripts/lib/carry.sh"),
     include_str!("../../../agent-scripts/changes/files.sh"),
     include_str!("../../../agent-scripts/changes/script.sh"),
     include_str!("../../../agent-scripts/guard/systemd.sh"),

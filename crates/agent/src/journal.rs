@@ -13,6 +13,8 @@ pub enum Entry {
         apply_timeout: u64,
         /// Seconds of the confirm window.
         window: u64,
+        /// Seconds that an undo may take at most.
+        undo: u64,
     },
     /// The runner was started.
     Applying,
@@ -58,6 +60,11 @@ pub enum Entry {
     RollingBack {
         /// Why.
         cause: String,
+    },
+    /// What failed is tried again, and what was told broken may have been mended.
+    UndoAgain {
+        /// Why now.
+        text: String,
     },
     /// An item of the undo ended.
     UndoItem {
@@ -131,6 +138,7 @@ pub fn parse(line: &str) -> Option<Entry> {
             hook: f.word_of("hook"),
             apply_timeout: f.number("apply_timeout"),
             window: f.number("window"),
+            undo: f.number("undo"),
         },
         "applying" => Entry::Applying,
         "change_started" => Entry::ChangeStarted { n: f.number("n") },
@@ -140,6 +148,7 @@ pub fn parse(line: &str) -> Option<Entry> {
         "check" => Entry::Check { n: f.number("n"), status: f.word_of("status"), detail: text },
         "ready" => Entry::Ready { left: f.number("left") },
         "rolling_back" => Entry::RollingBack { cause: text },
+        "undo_again" => Entry::UndoAgain { text },
         "undo_item" => Entry::UndoItem { ok: f.get("ok") == Some("1"), text },
         "rolled_back" => Entry::RolledBack { late_ms: f.number("late_ms"), cause: text },
         "rollback_failed" => Entry::RollbackFailed { cause: text },

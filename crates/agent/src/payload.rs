@@ -98,6 +98,7 @@ impl<'a> Archive<'a> {
         for (n, change) in job.changes.iter().enumerate() {
             self.change(n, change)?;
         }
+        self.optional_command("job/failsafe", job.last_resort.failsafe.as_ref())?;
         for (n, check) in checks.into_iter().enumerate() {
             self.check(n, check)?;
         }
@@ -252,7 +253,7 @@ fn header(size: u64, mode: u32) -> tar::Header {
 fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String {
     let address = job.final_way().and_then(|w| w.address.as_deref()).unwrap_or(job.host.as_str());
     let confirm = &job.confirm;
-    let pairs: [(&str, String); 15] = [
+    let pairs: [(&str, String); 16] = [
         ("owner", run.owner.replace(char::is_whitespace, "_")),
         ("comment", one_line(&run.comment)),
         ("digest", tx.plan_digest.clone()),
@@ -263,6 +264,7 @@ fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String
         ("hard_cap", whole_seconds(confirm.hard_cap).to_string()),
         ("settle", whole_seconds(confirm.settle).to_string()),
         ("volatile", u8::from(run.volatile_guard).to_string()),
+        ("failsafe_reboot", u8::from(job.last_resort.reboot).to_string()),
         ("changes", job.changes.len().to_string()),
         ("checks", checks.to_string()),
         ("host", job.host.to_string()),

@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::check::Check;
 use crate::deadline::ConfirmPolicy;
 use crate::host::HostName;
+use crate::undo::LastResort;
 use crate::way::{Become, Way, WayKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct HostJob {
     pub checks: Vec<Check>,
     /// The time limits.
     pub confirm: ConfirmPolicy,
+    /// What is left when an undo has failed.
+    pub last_resort: LastResort,
     /// Handed to the user's commands as `$VAR_NAME`.
     pub vars: BTreeMap<String, String>,
 }

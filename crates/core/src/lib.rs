@@ -18,4 +18,5 @@ pub mod job;
 pub mod lifecycle;
 pub mod outcome;
 pub mod target;
+pub mod undo;
 pub mod way;

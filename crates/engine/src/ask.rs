@@ -1,7 +1,7 @@
 //! Asking hosts outside a run: what is pending, roll back, confirm, accept, look for trouble, forget.
 
 use crate::becoming::{Becoming, SudoPassword};
-use crate::host::{inspect_limit, undo_limit};
+use crate::host::inspect_limit;
 use crate::record::{HostRecord, Records};
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
@@ -11,6 +11,7 @@ use snapback_agent::payload;
 use snapback_core::content::Contents;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::undo::undo_limit;
 use snapback_core::way::{Way, WayKind};
 use snapback_transport::Connector;
 use std::sync::Arc;
@@ -244,6 +245,7 @@ impl Asker {
                     settled = Some(Settled::Confirmed)
                 }
                 Answer::Journal(_, Entry::RolledBack { .. }) => settled = Some(Settled::RolledBack),
+                Answer::Journal(_, Entry::UndoAgain { .. }) => broken.clear(),
                 Answer::Journal(_, Entry::UndoItem { ok: false, text }) => broken.push(text),
                 Answer::Journal(_, Entry::RollbackFailed { .. }) => {
                     settled = Some(Settled::RollbackFailed(std::mem::take(&mut broken)));
@@ -283,8 +285,11 @@ impl Asker {
     ) -> Result<bool, Failure> {
         let mut first = None;
         // `status` answers at once; anything else may follow an undo to its end.
-        let limit =
-            if verb == ["status"] { Duration::from_secs(30) } else { job.confirm.hard_cap + undo_limit(job) };
+        let limit = if verb == ["status"] {
+            Duration::from_secs(30)
+        } else {
+            job.confirm.hard_cap + undo_limit(job, None)
+        };
         for way in ways {
             let talk = Talk::plain(self.becoming(job), verb, stdin, limit);
             match talk.fresh(&*self.connector, way, false, &mut hear).await {

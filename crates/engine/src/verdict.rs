@@ -164,6 +164,11 @@ impl Verdict {
         self.broken.push(item.to_owned());
     }
 
+    /// What was broken may have been mended since.
+    pub(crate) fn tried_again(&mut self) {
+        self.broken.clear();
+    }
+
     /// The host said that it was armed, and has forgotten it.
     pub(crate) fn lost_record(&mut self) {
         self.cause =

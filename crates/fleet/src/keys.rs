@@ -167,7 +167,7 @@ pub(crate) const SSH: Keys = Keys { title: "`with` of use = \"ssh\"", now: &[], 
 /// `[confirm]`.
 pub(crate) const CONFIRM: Keys = Keys {
     title: "[confirm]",
-    now: &["timeout", "apply_timeout", "hard_cap", "settle", "kex"],
+    now: &["timeout", "apply_timeout", "hard_cap", "settle", "kex", "failsafe", "failsafe_reboot"],
     later: &["mode", "probes", "scope", "via"],
 };
 

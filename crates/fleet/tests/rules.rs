@@ -234,6 +234,10 @@ fn defaults_hold_where_nothing_is_said() {
     assert_eq!(job.confirm.window.as_secs(), 60);
     assert_eq!(job.ways[0].connect_timeout.as_secs(), 10);
     assert_eq!(fleet.notes, ["there are no changes: this fleet can only be checked"]);
+    let last = good(&format!("{HOST}[confirm]\nfailsafe = \"mend\"\nfailsafe_reboot = true\n"), &[]);
+    let resort = &last.jobs[0].last_resort;
+    assert_eq!((resort.failsafe.as_ref().unwrap().summary().as_str(), resort.reboot), ("mend", true));
+    assert!(!good(HOST, &[]).jobs[0].last_resort.reboot, "never unasked");
     let other = good(&format!("{HOST}[confirm]\nkex = \"default\"\nsettle = \"0s\"\n"), &[]);
     assert_eq!((other.jobs[0].confirm.reorder_kex, other.jobs[0].confirm.settle.as_secs()), (false, 0));
 }

@@ -7,6 +7,7 @@ use snapback_core::content::{Content, Contents, Sha256Hex};
 use snapback_core::deadline::ConfirmPolicy;
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::undo::LastResort;
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,6 +67,7 @@ impl Work {
             changes: Vec::new(),
             checks: Vec::new(),
             confirm,
+            last_resort: LastResort::default(),
             vars: BTreeMap::new(),
         };
         Self { run, job, contents: Contents::new() }

@@ -9,6 +9,7 @@ mod inspect;
 mod job;
 mod killed;
 mod races;
+mod resort;
 mod scripts;
 mod target;
 mod tree;

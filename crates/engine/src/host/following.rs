@@ -274,7 +274,8 @@ impl HostTask {
     fn take_entry(&mut self, entry: Entry) {
         self.tell_entry(&entry);
         match entry {
-            Entry::Armed { apply_timeout, .. } => {
+            Entry::Armed { apply_timeout, undo, .. } => {
+                self.undo_told = Duration::from_secs(undo);
                 self.deadline = Some(Instant::now() + Duration::from_secs(apply_timeout));
                 self.hear(Input::TargetArmed);
             }
@@ -299,6 +300,7 @@ impl HostTask {
             }
             Entry::Confirmed => self.hear(Input::TargetConfirmed),
             Entry::Discarded => self.take_untouched("it was dropped before anything was armed"),
+            Entry::UndoAgain { .. } => self.verdict.tried_again(),
             Entry::UndoItem { ok: false, text } => self.verdict.broken(&text),
             _ => {}
         }

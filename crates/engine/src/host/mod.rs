@@ -22,6 +22,7 @@ use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::outcome::HostResult;
+use snapback_core::undo::undo_limit;
 use snapback_core::way::Way;
 use snapback_transport::{Connector, Session};
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+/// How long a host may take to boot that its failed undo has started again.
+const BOOT: Duration = Duration::from_secs(180);
 
 /// What all hosts of a run share.
 pub(crate) struct Shared {
@@ -58,6 +62,8 @@ pub(crate) struct HostTask {
     /// The last line of the journal that was heard.
     heard: u64,
     deadline: Option<Instant>,
+    /// The longest that an undo may take, as the target says.
+    undo_told: Duration,
     /// The target has said that it undoes.
     undo_heard: bool,
     /// Local checks that were red before the change, and why.
@@ -80,6 +86,7 @@ impl HostTask {
             verdict: Verdict::default(),
             heard: 0,
             deadline: None,
+            undo_told: Duration::ZERO,
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
@@ -179,16 +186,13 @@ impl HostTask {
         let confirm = &self.job.confirm;
         let decided =
             self.deadline.unwrap_or_else(|| Instant::now() + confirm.apply_timeout + confirm.window);
-        decided + Duration::from_secs(15) + undo_limit(&self.job)
+        // The target's own figure knows what is watched.
+        let planned = undo_limit(&self.job, Some(&self.inspected.inspection));
+        let mut undo = planned.max(self.undo_told);
+        if self.job.last_resort.reboot {
+            // It boots, and tries again.
+            undo = undo * 2 + BOOT;
+        }
+        decided + Duration::from_secs(15) + undo
     }
-}
-
-/// The longest that an undo of this job may take: the sum of its items' limits.
-pub(crate) fn undo_limit(job: &HostJob) -> Duration {
-    use snapback_core::change::ChangeKind;
-    let items = job.changes.iter().map(|change| match &change.kind {
-        ChangeKind::Files(files) => files.timeout * u32::try_from(files.handlers.len()).unwrap_or(u32::MAX),
-        ChangeKind::Script(script) => script.rollback.as_ref().map_or(Duration::ZERO, |_| script.timeout),
-    });
-    items.sum::<Duration>() + Duration::from_secs(10)
 }

@@ -22,7 +22,7 @@ impl HostTask {
     /// Tells a line of the journal.
     pub(super) fn tell_entry(&self, entry: &Entry) {
         let kind = match entry.clone() {
-            Entry::Armed { backend, hook, apply_timeout, window } => {
+            Entry::Armed { backend, hook, apply_timeout, window, .. } => {
                 EventKind::GuardArmed { backend, boot_hook: hook, apply_timeout, window }
             }
             Entry::ChangeStarted { n } => EventKind::ChangeStarted { index: n, name: self.change_name(n) },
@@ -35,7 +35,7 @@ impl HostTask {
             Entry::Ready { left } => EventKind::Ready { left },
             Entry::RollingBack { cause } => EventKind::RollbackStarted { cause },
             Entry::UndoItem { ok, text } => undo_item(ok, &text),
-            Entry::Warning { text } => EventKind::Warning { text },
+            Entry::UndoAgain { text } | Entry::Warning { text } => EventKind::Warning { text },
             Entry::Applying
             | Entry::RolledBack { .. }
             | Entry::RollbackFailed { .. }

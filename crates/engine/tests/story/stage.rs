@@ -194,6 +194,7 @@ fn job() -> HostJob {
             settle: Duration::ZERO,
             reorder_kex: true,
         },
+        last_resort: Default::default(),
         vars: Default::default(),
     }
 }

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::reader::written;
 use snapback_core::check::Check;
 use snapback_core::deadline::{BadPolicy, ConfirmPolicy, window_default, window_least};
+use snapback_core::undo::LastResort;
 use std::time::Duration;
 
 const APPLY_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -68,6 +69,13 @@ impl Limits {
 }
 
 impl Bench<'_> {
+    /// Returns what is left when an undo has failed, the same for all hosts.
+    pub(super) fn last_resort(&mut self, document: &Document) -> LastResort {
+        let Some(confirm) = &document.confirm else { return LastResort::default() };
+        let failsafe = self.maybe(confirm.value.failsafe.as_ref());
+        LastResort { failsafe, reboot: confirm.value.failsafe_reboot }
+    }
+
     /// Checks that the limits of a host fit each other.
     pub(super) fn judge_policy(
         &self,

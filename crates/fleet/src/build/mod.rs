@@ -26,6 +26,7 @@ use host::{Assembly, Target};
 use protect::Protection;
 use ready::Ready;
 use snapback_core::job::HostJob;
+use snapback_core::undo::LastResort;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -75,11 +76,17 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
 
     let mut bench = Bench { report, store: Store::default(), templates: Templates::new(), notes: Vec::new() };
     let limits = Limits::of(document);
+    let last_resort = bench.last_resort(document);
     let changes = bench.changes(document, &chooser, &limits);
     let checks = bench.checks(document, &chooser);
     bench.note_idle(&changes, &chosen);
-    let plan =
-        Plan { limits, protection: Protection::new(&document.protected_paths, report), changes, checks };
+    let plan = Plan {
+        limits,
+        last_resort,
+        protection: Protection::new(&document.protected_paths, report),
+        changes,
+        checks,
+    };
     let jobs: Vec<HostJob> = chosen.iter().map(|at| bench.job(*at, &hosts[*at], &plan)).collect();
 
     report.forget_hosts_where_all(jobs.len());
@@ -104,6 +111,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
 /// What is the same for all hosts.
 struct Plan<'a> {
     limits: Limits,
+    last_resort: LastResort,
     protection: Protection,
     changes: Vec<For<Ready<'a>>>,
     checks: Vec<For<ReadyCheck<'a>>>,
@@ -181,6 +189,7 @@ impl Bench<'_> {
             changes: Assembly::of(self, target, &plan.protection).changes(&changes),
             confirm: plan.limits.policy(host, &checks),
             checks,
+            last_resort: plan.last_resort.clone(),
             vars: host.keys.vars.iter().map(|(name, value)| (name.clone(), value.to_text())).collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::keys::{CONFIRM, ROLLOUT};
 use crate::place::At;
-use crate::reader::Value;
+use crate::reader::{RawCommand, Value};
 use std::time::Duration;
 
 /// `[confirm]`.
@@ -14,6 +14,8 @@ pub(crate) struct RawConfirm {
     pub(crate) settle: Option<At<Duration>>,
     /// `kex = "reorder"`, which is also what its absence means.
     pub(crate) reorder_kex: Option<bool>,
+    pub(crate) failsafe: Option<At<RawCommand>>,
+    pub(crate) failsafe_reboot: bool,
 }
 
 impl RawConfirm {
@@ -26,6 +28,11 @@ impl RawConfirm {
             hard_cap: table.get("hard_cap").and_then(|v| v.duration(false)),
             settle: table.get("settle").and_then(|v| v.duration(true)),
             reorder_kex: table.get("kex").and_then(|v| v.word(&[("reorder", true), ("default", false)])),
+            failsafe: table.get("failsafe").and_then(|v| v.command()),
+            failsafe_reboot: table
+                .get("failsafe_reboot")
+                .and_then(|v| v.flag())
+                .is_some_and(|flag| flag.value),
         })
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Blocks<'a> {
         if !as_wanted.is_empty() {
             lines.push(self.palette.faint(&format!("as wanted: {}", as_wanted.join(", "))));
         }
-        lines.extend(guard::lines(plan.job, &inspection.guard, self.palette));
+        lines.extend(guard::lines(plan.job, inspection, self.palette));
         lines.iter().map(|line| format!("  {line}\n")).collect()
     }
 

@@ -3,18 +3,21 @@
 use crate::palette::Palette;
 use crate::quantity::limit;
 use crate::told::one_line;
+use snapback_core::change::ChangeKind;
 use snapback_core::check::{Check, Where};
 use snapback_core::deadline::ConfirmPolicy;
 use snapback_core::event::visible;
-use snapback_core::inspection::GuardFacts;
+use snapback_core::inspection::{GuardFacts, Inspection};
 use snapback_core::job::HostJob;
+use snapback_core::undo::undo_limit;
 
 /// Said of a host on which a reboot would not undo.
 pub(super) const NO_BOOT_HOOK: &str =
     "NO boot hook: a reboot inside the window would leave the change in place";
 
 /// Returns the lines that tell how a host is protected.
-pub(super) fn lines(job: &HostJob, guard: &GuardFacts, palette: Palette) -> Vec<String> {
+pub(super) fn lines(job: &HostJob, inspection: &Inspection, palette: Palette) -> Vec<String> {
+    let guard = &inspection.guard;
     let mut lines = vec![palette.heading("guard")];
     let backend = visible(&guard.backend);
     if has_boot_hook(guard) {
@@ -33,6 +36,8 @@ pub(super) fn lines(job: &HostJob, guard: &GuardFacts, palette: Palette) -> Vec<
         lines.push(format!("  {}", palette.bad(&text)));
     }
     lines.push(format!("  {}", deadline(&job.confirm)));
+    lines.push(format!("  {}", undo(job, inspection)));
+    lines.extend(last_resort(job, guard).into_iter().map(|text| format!("  {}", palette.notable(&text))));
     lines.push(format!("  {}", checks(&job.checks)));
     lines.extend(
         guard
@@ -56,6 +61,30 @@ pub(super) fn deadline(policy: &ConfirmPolicy) -> String {
         limit(policy.window),
         limit(policy.hard_cap)
     )
+}
+
+/// Tells how long an undo may take at most, all its items hanging.
+fn undo(job: &HostJob, inspection: &Inspection) -> String {
+    let watches = job.changes.iter().any(|change| match &change.kind {
+        ChangeKind::Script(script) => !script.watch.is_empty(),
+        ChangeKind::Files(_) => false,
+    });
+    let more = if watches { ", and longer the more it watches (1s for 50 files or 4 MB)" } else { "" };
+    format!("the undo may take up to {}{more}", limit(undo_limit(job, Some(inspection))))
+}
+
+/// Tells what follows when an undo has failed.
+fn last_resort(job: &HostJob, guard: &GuardFacts) -> Option<String> {
+    let failsafe = job.last_resort.failsafe.as_ref().map(|c| format!("runs {}", visible(&c.summary())));
+    let reboot = job.last_resort.reboot.then(|| {
+        if has_boot_hook(guard) && !guard.volatile_state {
+            "REBOOTS the host, once, and goes on with the undo at boot".to_owned()
+        } else {
+            "does not reboot: nothing here would go on with the undo after it".to_owned()
+        }
+    });
+    let deeds: Vec<_> = failsafe.into_iter().chain(reboot).collect();
+    (!deeds.is_empty()).then(|| format!("an undo that fails {}", deeds.join(", then ")))
 }
 
 fn checks(checks: &[Check]) -> String {

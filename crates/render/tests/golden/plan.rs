@@ -75,6 +75,7 @@ fn a_plan_with_every_kind_of_path_and_a_fold() {
       guard
         systemd; after a reboot the boot hook undoes (systemd)
         the guard undoes unless apply ends within 5m and it is confirmed within 1m 23s after (armed for 15m at most)
+        the undo may take up to 4m 27s
         checks: healthz (local), ntp (remote, only reported), then a fresh ssh connection
 
     unchanged: app03
@@ -84,6 +85,32 @@ fn a_plan_with_every_kind_of_path_and_a_fold() {
     note: `was` of app03 is no longer used and can go
     shop: 2 hosts change, 1 unchanged, 1 could not be looked at; over all hosts 2 paths to create, 6 paths to change, 2 paths to REPLACE, 2 paths to DELETE, 2 handlers to RUN
     ");
+}
+
+#[test]
+fn what_follows_a_failed_undo_is_said() {
+    let planned = |hook: &'static str| {
+        Planned::default()
+            .host("a", vec![script("s", |_| ())], vec![ChangeInspection::Script { as_wanted: false }])
+            .but(move |job, inspection| {
+                job.last_resort.failsafe = Some(inline("ip link set eth0 up"));
+                job.last_resort.reboot = true;
+                inspection.guard.boot_hook = hook.to_owned();
+            })
+    };
+    for (hook, said) in [
+        (
+            "systemd",
+            "an undo that fails runs ip link set eth0 up, then REBOOTS the host, once, and goes on with the undo at boot",
+        ),
+        (
+            "none",
+            "an undo that fails runs ip link set eth0 up, then does not reboot: nothing here would go on with the undo after it",
+        ),
+    ] {
+        let page = page(&planned(hook));
+        assert!(page.contains(said), "{page}");
+    }
 }
 
 #[test]
@@ -154,6 +181,7 @@ fn scripts_say_how_they_are_undone() {
         bare; NO boot hook: a reboot inside the window would leave the change in place
         VOLATILE: /run/snapback does not survive a reboot, and the record of how to undo goes with it
         the guard undoes unless apply ends within 5m and it is confirmed within 1m 23s after (armed for 15m at most)
+        the undo may take up to 7m 36s, and longer the more it watches (1s for 50 files or 4 MB)
         no checks: a fresh ssh connection alone decides
         not covered: ACLs below /etc can't be kept: no getfacl
 

@@ -154,7 +154,17 @@ fn job(name: &str, changes: Vec<Change>) -> HostJob {
     };
     let checks = vec![check("healthz", Where::Local, true), check("ntp", Where::Remote, false)];
     let vars = BTreeMap::new();
-    HostJob { host: host(name), ways: Vec::new(), r#become: Become::Auto, changes, checks, confirm, vars }
+    let last_resort = snapback_core::undo::LastResort::default();
+    HostJob {
+        host: host(name),
+        ways: Vec::new(),
+        r#become: Become::Auto,
+        changes,
+        checks,
+        confirm,
+        last_resort,
+        vars,
+    }
 }
 
 fn guard() -> GuardFacts {
