@@ -22,7 +22,7 @@ files_inspect() {
 		# shellcheck disable=SC2086 # words, split on purpose
 		files_compare "$1" "/$fi_path" "$fi_now" $fi_meta || return 1
 	done 3<"$fi_dir/manifest" 4<"$fi_dir/found"
-	files_find_deletions "$1"
+	files_find_deletions "$1" && check_writable "$1"
 }
 
 # files_compare N PATH "NOW" ENTRY TYPE RAW OCTAL OWNER GROUP SIZE SUM

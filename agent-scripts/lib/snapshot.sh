@@ -119,8 +119,16 @@ link_fragile() {
 		lk_parent=$1/link${lk_path%/*}
 		[ -d "$lk_parent" ] || mkdir -p "$lk_parent" || return 1
 		# Another file system: then the copy is all there is, which the inspection has said.
-		ln "$lk_path" "$1/link$lk_path" 2>/dev/null && put "$lk_path"
+		if ln "$lk_path" "$1/link$lk_path" 2>/dev/null; then put "$lk_path"; else may_lose_links "$1" "$lk_path" || return 1; fi
 	done <"$lk_list" >"$1/linked"
+}
+
+# A copy can't be one of several names of a file. What is a mount point is written in place, and stays what it is.
+may_lose_links() {
+	grep -qxF -e "$2" "$1/many" || return 0
+	! is_file_mount "$2" || return 0
+	WHY="$2 has other names (hard links), and they can only be kept from a state on its own file system: mkdir -p /etc/snapback/state if that is /etc's, or leave the path out"
+	return 1
 }
 
 # The mount points below which the paths lie: early at boot a path must not be written below an unmounted one.

@@ -70,4 +70,5 @@ tell_limits() {
 		done
 		tl_n=$((tl_n + 1))
 	done
+	tell_mount_limits
 }

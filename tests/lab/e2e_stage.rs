@@ -153,7 +153,7 @@ impl Said {
     /// Asserts how it all ended.
     pub(crate) fn expect(&self, host: &str, result: &str, code: i32) -> Ending {
         let ending = self.ending(host);
-        assert_eq!((ending.result.as_str(), self.code), (result, Some(code)), "{self:#?}");
+        assert_eq!((ending.result.as_str(), self.code), (result, Some(code)), "{ending:#?} {self:#?}");
         ending
     }
 }

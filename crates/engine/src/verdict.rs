@@ -92,6 +92,7 @@ impl Verdict {
                 "pass --volatile-guard if a reboot inside the window is no worry"
             }
             "no_space" => "free some space there",
+            "inspect" => "mend that on the host, or change the fleet file, then run deploy again",
             _ => "see `deploy doctor`",
         };
         let mut verdict = Self { cause: text.to_owned(), hint: hint.to_owned(), ..Self::default() };
