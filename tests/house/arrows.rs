@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["agent", "core", "transport"]),
     ("deploy", ALL),
     ("testkit", &["core", "transport"]),
+    ("model", &["core"]),
     ("xtask", &["agent", "core", "engine", "fleet", "render", "testkit", "transport"]),
 ];
 

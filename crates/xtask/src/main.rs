@@ -6,6 +6,7 @@ mod demo;
 mod lab;
 mod machine;
 mod packages;
+mod proofs;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,10 @@ enum Task {
     /// Start, use and take away a lab of hosts on this machine (root)
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Search the larger spaces of the model: minutes, and gigabytes of memory
+    Model,
+    /// Let all who may decide meet at one transaction, again and again, in each shell
+    Races(proofs::Races),
     /// Measure a run beside the same job without protection (root)
     Bench(bench::Args),
     /// The part of `bench` that runs on the lab's controller
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Task::Test => test::run(),
         Task::Demo { arguments } => demo::run(&arguments),
         Task::Lab(command) => lab::run(command),
+        Task::Model => proofs::model(),
+        Task::Races(args) => proofs::races(&args),
         Task::Bench(args) => bench::run(&args),
         Task::BenchRounds(args) => bench::run_rounds(&args),
     };
