@@ -17,6 +17,7 @@ restore_snapshot() {
 		return 0
 	fi
 	true >"$rs_dir/restored" && durable "$rs_dir/restored" "$rs_dir"
+	lift_flags "$rs_dir"
 	save_theirs "$rs_dir"
 	remove_new "$rs_dir"
 	remake_directories "$rs_dir"
@@ -255,4 +256,5 @@ restore_times() {
 		[ ! -d "/$rt_path" ] || touch -d "@$rt_time" "/$rt_path"
 	done <"$1/times.differ"
 	in_chunks sync_chunk "" "" <"$1/touched"
+	put_flags_back "$1"
 }

@@ -28,7 +28,7 @@ take_snapshot() {
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
 	keep_directories "$ts_dir"
 	if [ -f "$ts_dir/roots" ]; then
-		note_changed "$ts_dir" || return 1
+		note_changed "$ts_dir" && note_flags "$ts_dir" || return 1
 	else
 		link_fragile "$ts_dir" || return 1
 	fi

@@ -23,7 +23,7 @@ const NEW: &str = r#"content = "new\n""#;
 fn describe(host: &LabHost, tree: &str) -> String {
     let script = format!(
         "find {tree} -type d -exec stat -c '%N %f %u %g %y' {{}} +; find {tree} ! -type d -exec stat -c '%N %f %u %g %h %s %y' {{}} +; find {tree} -type f -exec sha256sum {{}} +; \
-         getfattr -Rhd -m - {tree} 2>/dev/null; getfacl -Rnp {tree} 2>/dev/null; grep -o ' {tree}[^ ]* ' /proc/self/mountinfo"
+         getfattr -Rhd -m - {tree} 2>/dev/null; getfacl -Rnp {tree} 2>/dev/null; lsattr -aR {tree} 2>/dev/null; grep -o ' {tree}[^ ]* ' /proc/self/mountinfo"
     );
     host.exec(&["sh", "-c", &script]).unwrap().stdout
 }
@@ -169,6 +169,17 @@ fn what_is_immutable_is_refused_with_the_command_that_mends_it() {
         host.exec_sh(&format!("chattr -{flag} {path}")).unwrap();
     }
     confirmed(&stage, &host, &files(&[("/etc/shop/conf", NEW), ("/etc/shop/locked/in", NEW)]));
+    // A script may deal with flags itself: what it watches gets them back, or loses those that it brought.
+    host.exec_sh("cd /etc/shop; echo log >log; echo free >free; chattr +i conf locked; chattr +a log")
+        .unwrap();
+    let script = format!(
+        "[hosts.app1]\n{LIMITS}[[changes]]\nkind = \"script\"\nwatch = [\"/etc/shop\"]\napply = \"cd /etc/shop; chattr -i conf locked; \
+         echo x >conf; rm -r locked; chattr -a log; echo y >free; echo z >brought; chattr +i free brought\"\n"
+    );
+    undone(&stage, &host, &script, "/etc/shop");
+    confirmed(&stage, &host, &script);
+    assert_eq!(host.exec_sh("cd /etc/shop; cat free; lsattr free | cut -c5").unwrap(), "y\ni\n");
+    host.exec_sh("chattr -i /etc/shop/free /etc/shop/brought").unwrap();
 }
 
 /// What an NFS server with `root_squash` means to a home: the user reads it, root doesn't.

@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 32] = [
+const PARTS: [&str; 33] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -16,6 +16,7 @@ const PARTS: [&str; 32] = [
     include_str!("../../../agent-scripts/lib/listing.sh"),
     include_str!("../../../agent-scripts/lib/place.sh"),
     include_str!("../../../agent-scripts/lib/writable.sh"),
+    include_str!("../../../agent-scripts/lib/flags.sh"),
     include_str!("../../../agent-scripts/lib/snapshot.sh"),
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
