@@ -4,7 +4,7 @@
 
 # What is over needs no more room than its record; the last few records are kept for `status`.
 clean_up() {
-	read_mark 'done' || return 0
+	read_mark 'done' && ! is_rechecked || return 0
 	rm -rf "$TX/job/c" "$TX"/job/failsafe.* "$TX/job/h" "$TX/job/k" "$TX/job/vars" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
 		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken
 	prune
@@ -87,7 +87,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools

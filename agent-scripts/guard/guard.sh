@@ -19,6 +19,7 @@ guard_remove_hook() { "${BACKEND}_remove_hook"; }
 # Stops what still waits, once all is over: before that somebody may still be needed.
 guard_stop() {
 	read_mark 'done' || read_mark undo_failed || return 0
+	! is_rechecked || return 0
 	"${BACKEND}_stop"
 }
 

@@ -31,7 +31,8 @@ carry_rollback() {
 	if [ "$cr_code" = 0 ]; then
 		read_lateness
 		finish rolled_back || return 1
-		journal "rolled_back late_ms=$LATE_MS -- $cr_cause"
+		recheck
+		journal "rolled_back late_ms=$LATE_MS healthy=$HEALTHY -- $cr_cause"
 	else
 		mark undo_failed "1"
 		journal "rollback_failed -- $cr_cause"
@@ -73,6 +74,11 @@ tell_people() {
 # Carries a decided confirmation out. Kinds that have something to do then do it here, idempotently.
 carry_confirm() {
 	finish confirmed && journal confirmed
+}
+
+# Whether another process is still asking the checks of an undo that is over.
+is_rechecked() {
+	read_mark 'done' && [ "$MARK" = rolled_back ] && carrier_alive && [ "$ALIVE_PID" != "$$" ]
 }
 
 # Carries out whatever was decided, if nobody else does.

@@ -42,6 +42,8 @@ run_checks() {
 # Asks one check until it is judged.
 watch_check() {
 	read_check "$1"
+	# What is asked after an undo is asked briefly: the first pass is enough.
+	[ "$CHECK_LINE" = check ] || CHECK_HEALTHY=0
 	wc_n=$1
 	wc_dir=$JOB/k/$1
 	read_now
@@ -97,7 +99,7 @@ judge_check() {
 		wc_passed=1
 		[ -n "$wc_since" ] || wc_since=$wc_began
 		if [ $((NOW - wc_since)) -ge "$CHECK_HEALTHY" ]; then
-			journal_quietly "check status=passed n=$wc_n -- "
+			journal_quietly "$CHECK_LINE status=passed n=$wc_n -- "
 			true >"$wc_dir/judged"
 			return 0
 		fi
@@ -122,12 +124,17 @@ judge_check() {
 # A red check. A required one fails the host at once, whatever the others still do.
 reject_check() {
 	if [ -f "$wc_dir/red_before" ]; then
-		journal "check status=red_before n=$wc_n -- $WC_DETAIL"
+		journal "$CHECK_LINE status=red_before n=$wc_n -- $WC_DETAIL"
 		true >"$wc_dir/judged"
 		return 0
 	fi
-	journal_output "check.$CHECK_NAME" "$wc_dir/out"
-	journal "check status=$WC_ANSWER n=$wc_n -- $WC_DETAIL"
+	# What it printed has been told when it failed the first time.
+	[ "$CHECK_LINE" = recheck ] || journal_output "check.$CHECK_NAME" "$wc_dir/out"
+	journal "$CHECK_LINE status=$WC_ANSWER n=$wc_n -- $WC_DETAIL"
+	if [ "$CHECK_LINE" = recheck ]; then
+		true >"$wc_dir/red"
+		return 0
+	fi
 	[ "$CHECK_REQUIRED" != 1 ] || fail "check '$CHECK_NAME' $WC_ANSWER: $WC_DETAIL"
 }
 
@@ -141,5 +148,41 @@ baseline_checks() {
 			[ "$WC_ANSWER" = passed ] || true >"$JOB/k/$bc_n/red_before"
 		fi
 		bc_n=$((bc_n + 1))
+	done
+}
+
+# After an undo: do the checks hold? It is told and decides nothing; the lock is free by then. Sets HEALTHY to yes, no,
+# unknown, or - where no required check is left to ask. Red before the change doesn't count.
+recheck() {
+	HEALTHY=-
+	set -- "$TX"/started.*
+	[ -e "$1" ] || return 0
+	CHECK_LINE=recheck
+	set --
+	rck_n=0
+	while [ "$rck_n" -lt "$SPEC_checks" ]; do
+		rm -f "$JOB/k/$rck_n/judged" "$JOB/k/$rck_n/red"
+		(watch_check "$rck_n") </dev/null >/dev/null 2>&1 &
+		set -- "$@" "$!"
+		rck_n=$((rck_n + 1))
+	done
+	for rck_pid do wait_for "$rck_pid"; done
+	sum_up_rechecks
+}
+
+sum_up_rechecks() {
+	rck_n=0
+	while [ "$rck_n" -lt "$SPEC_checks" ]; do
+		read_check "$rck_n"
+		if [ "$CHECK_REQUIRED" != 1 ] || [ -e "$JOB/k/$rck_n/red_before" ]; then
+			:
+		elif [ -e "$JOB/k/$rck_n/red" ]; then
+			HEALTHY=no
+		elif ! [ -e "$JOB/k/$rck_n/judged" ]; then
+			[ "$HEALTHY" = no ] || HEALTHY=unknown
+		elif [ "$HEALTHY" = - ]; then
+			HEALTHY=yes
+		fi
+		rck_n=$((rck_n + 1))
 	done
 }

@@ -84,7 +84,7 @@ verb_backup_loop() {
 	take_name "$TX/backup"
 	wake "$TX/holder"
 	bl_naps=0
-	until read_mark 'done' || read_mark undo_failed || ! [ -d "$TX" ]; do
+	until { read_mark 'done' && ! is_rechecked; } || read_mark undo_failed || ! [ -d "$TX" ]; do
 		nap 100
 		bl_naps=$((bl_naps + 1))
 		[ $((bl_naps % 5)) -ne 0 ] || backup_once

@@ -129,7 +129,7 @@ follow_record() {
 	[ ! -s "$TX/cause" ] || IFS= read -r fj_cause <"$TX/cause"
 	case $STATE in
 	confirmed | discarded) tell "j $fj_line $STATE" ;;
-	rolled_back) tell "j $fj_line rolled_back late_ms=0 -- $fj_cause" ;;
+	rolled_back) tell "j $fj_line rolled_back late_ms=0 healthy=unknown -- $fj_cause" ;;
 	rollback_failed) tell "j $fj_line rollback_failed -- $fj_cause" ;;
 	*) tell "untouched -- the transaction $ID is over: $STATE" ;;
 	esac

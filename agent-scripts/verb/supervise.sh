@@ -29,7 +29,11 @@ verb_supervise() {
 
 # One look at the record; returns 0 when all is over, 1 to look again later, 2 to look again now.
 supervise_once() {
-	if read_mark 'done'; then return 0; fi
+	if read_mark 'done'; then
+		# Whoever is asked last tidies up.
+		! is_rechecked
+		return
+	fi
 	read_decision
 	if [ -n "$DECISION" ]; then
 		carry_out

@@ -1,6 +1,6 @@
 //! Checks veto: whatever way they fail, the host is as before and the summary says what they said.
 
-use crate::stage::{HOLD, MOTD, Stage, events, told};
+use crate::stage::{HOLD, MOTD, Stage, end_of, events, told};
 use snapback_testkit::program::Ended;
 use std::time::Duration;
 
@@ -118,5 +118,43 @@ fn a_local_check_that_outlasts_the_window_does_not_keep_the_end_from_being_told(
     stage.fleet(&format!("{MOTD}{HOLD}"));
     let ended = stage.change().run().must_exit(1).must_say("1 rolled_back");
     let ended = ended.must_say("the local checks had not ended when the confirm window did");
-    assert!(ended.took < Duration::from_secs(15), "{ended}");
+    assert!(ended.took < Duration::from_secs(20), "{ended}");
+}
+
+#[test]
+fn checks_that_hold_with_the_old_state_are_said_to_pass() {
+    let stage = Stage::new();
+    let [remote, local] = [("remote", "$VAR_ROOT"), ("local", "$VAR_ROOT")].map(|(place, root)| {
+        format!(
+            "[[checks]]\nname = \"{place}\"\nwhere = \"{place}\"\nrun = '! grep -qx new \"{root}/etc/motd\"'\n{SHORT}\n"
+        )
+    });
+    stage.fleet(&format!("{MOTD}{remote}{local}"));
+    let told = stage.change_told(1);
+    let end = end_of(&told, "web.test");
+    assert_eq!((&end["result"], &end["health"]), (&"rolled_back".into(), &"healthy".into()), "{end}");
+    assert!(end["state"].as_str().unwrap().ends_with("; its checks pass"), "{end}");
+    assert_eq!(events(&told, "checked_again").len(), 2);
+}
+
+#[test]
+fn a_check_that_fails_with_the_old_state_as_well_is_named_and_a_red_baseline_is_not() {
+    for place in ["remote", "local"] {
+        let stage = Stage::new();
+        let check = |name: &str, more: &str| {
+            format!(
+                "[[checks]]\nname = \"{name}\"\nwhere = \"{place}\"\nrun = 'echo {name} is dark; false'\n{SHORT}\n{more}"
+            )
+        };
+        stage.fleet(&format!("{MOTD}{}{}", check("moon", ""), check("mars", "baseline = true\n")));
+        let told = stage.change_told(1);
+        let end = end_of(&told, "web.test");
+        assert_eq!((&end["result"], &end["health"]), (&"rolled_back".into(), &"failing".into()), "{end}");
+        let failing = end["failing"].as_array().unwrap();
+        assert!(failing.len() == 1 && failing[0].as_str().unwrap().contains("moon is dark"), "{end}");
+        assert!(
+            end["state"].as_str().unwrap().contains("STILL FAILING with the old state: check 'moon'"),
+            "{end}"
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! The lines of a transaction's journal, as the target's runner and supervisor wrote them.
 
+use snapback_core::outcome::Health;
+
 /// What a line of the journal says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -77,8 +79,19 @@ pub enum Entry {
     RolledBack {
         /// How long after the deadline the guard began, in milliseconds; 0 when it was told to.
         late_ms: u64,
+        /// What the remote checks said then; nothing where none was asked.
+        health: Option<Health>,
         /// Why it was undone.
         cause: String,
+    },
+    /// A remote check was asked again after the undo.
+    Recheck {
+        /// Index among the remote checks.
+        n: usize,
+        /// `passed`, `failed`, `error` or `red_before`.
+        status: String,
+        /// Its last line or why it could not run.
+        detail: String,
     },
     /// The undo left something broken.
     RollbackFailed {
@@ -150,7 +163,12 @@ pub fn parse(line: &str) -> Option<Entry> {
         "rolling_back" => Entry::RollingBack { cause: text },
         "undo_again" => Entry::UndoAgain { text },
         "undo_item" => Entry::UndoItem { ok: f.get("ok") == Some("1"), text },
-        "rolled_back" => Entry::RolledBack { late_ms: f.number("late_ms"), cause: text },
+        "recheck" => Entry::Recheck { n: f.number("n"), status: f.word_of("status"), detail: text },
+        "rolled_back" => Entry::RolledBack {
+            late_ms: f.number("late_ms"),
+            health: f.get("healthy").and_then(Health::of_word),
+            cause: text,
+        },
         "rollback_failed" => Entry::RollbackFailed { cause: text },
         "confirmed" => Entry::Confirmed,
         "discarded" => Entry::Discarded,
@@ -173,8 +191,12 @@ mod tests {
     #[test]
     fn fields_and_text_are_told_apart() {
         assert_eq!(
-            parse("rolled_back late_ms=120 -- check 'x' failed: a -- b=c"),
-            Some(Entry::RolledBack { late_ms: 120, cause: "check 'x' failed: a -- b=c".to_owned() })
+            parse("rolled_back late_ms=120 healthy=no -- check 'x' failed: a -- b=c"),
+            Some(Entry::RolledBack {
+                late_ms: 120,
+                health: Some(Health::Failing),
+                cause: "check 'x' failed: a -- b=c".to_owned()
+            })
         );
         assert_eq!(
             parse("check status=failed required=1 n=2 -- "),

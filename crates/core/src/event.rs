@@ -2,7 +2,7 @@
 //! run record are all made. The engine emits it and knows nothing of who listens.
 
 use crate::host::HostName;
-use crate::outcome::HostResult;
+use crate::outcome::{Health, HostResult};
 use crate::way::WayKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -148,6 +148,17 @@ pub enum EventKind {
         /// What is wrong, or what was noticed.
         detail: String,
     },
+    /// A check was asked again after an undo. It decides nothing.
+    CheckedAgain {
+        /// The check's name.
+        check: String,
+        /// Its verdict.
+        status: CheckStatus,
+        /// Its last line, or why it could not be run.
+        detail: String,
+        /// It counts for the host's health.
+        required: bool,
+    },
     /// Something that the person should know.
     Warning {
         /// What.
@@ -163,6 +174,12 @@ pub enum EventKind {
         state: String,
         /// What to do next, a command where there is one; empty when nothing is to be done.
         next: String,
+        /// After an undo: what the checks said then; absent when none was asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        health: Option<Health>,
+        /// The checks that failed then, each with its reason.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        failing: Vec<String>,
     },
     /// The run is over (terminal).
     RunFinished {

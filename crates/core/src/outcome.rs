@@ -50,6 +50,31 @@ impl HostResult {
     }
 }
 
+/// What the checks said after an undo. The word `rolled_back` stays what it is: the old state is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// All that were asked hold.
+    Healthy,
+    /// One could not be asked to its end.
+    Unknown,
+    /// One that held before the change, or wasn't asked then, doesn't hold.
+    Failing,
+}
+
+impl Health {
+    /// Returns the health that a word of the target means; none where nothing was asked.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "yes" => Some(Self::Healthy),
+            "no" => Some(Self::Failing),
+            "unknown" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// How the whole run ended; the number is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]

@@ -11,6 +11,7 @@ use snapback_agent::payload;
 use snapback_core::content::Contents;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::outcome::Health;
 use snapback_core::undo::undo_limit;
 use snapback_core::way::{Way, WayKind};
 use snapback_transport::Connector;
@@ -46,8 +47,8 @@ pub struct Standing {
 pub enum Settled {
     /// Confirmed, durably.
     Confirmed,
-    /// The old state is back, verified.
-    RolledBack,
+    /// The old state is back, verified; and what the host's own checks said then.
+    RolledBack(Option<Health>),
     /// The undo left these items broken.
     RollbackFailed(Vec<String>),
     /// Nothing is pending there.
@@ -244,7 +245,9 @@ impl Asker {
                 Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => {
                     settled = Some(Settled::Confirmed)
                 }
-                Answer::Journal(_, Entry::RolledBack { .. }) => settled = Some(Settled::RolledBack),
+                Answer::Journal(_, Entry::RolledBack { health, .. }) => {
+                    settled = Some(Settled::RolledBack(health));
+                }
                 Answer::Journal(_, Entry::UndoAgain { .. }) => broken.clear(),
                 Answer::Journal(_, Entry::UndoItem { ok: false, text }) => broken.push(text),
                 Answer::Journal(_, Entry::RollbackFailed { .. }) => {

@@ -1,10 +1,11 @@
 //! What is told of a host at its end: why, what state it is in now, and what to do next.
 
 use crate::talk::Ending;
+use snapback_core::event::CheckStatus;
 use snapback_core::host::HostName;
 use snapback_core::inspection::Pending;
 use snapback_core::job::RunSpec;
-use snapback_core::outcome::HostResult;
+use snapback_core::outcome::{Health, HostResult};
 use snapback_transport::ConnectError;
 
 /// What is known of why a host ends as it does.
@@ -17,6 +18,9 @@ pub(crate) struct Verdict {
     broken: Vec<String>,
     /// Changes that nothing can undo.
     stays: Vec<String>,
+    /// What the checks said after the undo, the worst of it, and those that failed.
+    health: Option<Health>,
+    failing: Vec<String>,
 }
 
 /// Whether another transaction is in the way.
@@ -36,6 +40,8 @@ pub(crate) struct Told {
     pub(crate) cause: String,
     pub(crate) state: String,
     pub(crate) next: String,
+    pub(crate) health: Option<Health>,
+    pub(crate) failing: Vec<String>,
 }
 
 impl Verdict {
@@ -156,6 +162,16 @@ impl Verdict {
         self.because(cause);
     }
 
+    /// Takes what some of the checks said after the undo; the worst counts.
+    pub(crate) fn health(&mut self, health: Option<Health>) {
+        self.health = self.health.max(health);
+    }
+
+    /// A check fails with the old state as well.
+    pub(crate) fn failing(&mut self, check: &str, status: CheckStatus, detail: &str) {
+        self.failing.push(format!("check '{check}' {}: {detail}", status.word()));
+    }
+
     /// A change that can't be undone has begun.
     pub(crate) fn stays(&mut self, change: &str) {
         self.stays.push(format!("'{change}'"));
@@ -201,7 +217,14 @@ impl Verdict {
             ),
         };
         let good = result.is_good();
-        Told { cause: if good { String::new() } else { self.cause.clone() }, state, next }
+        let undone = result == HostResult::RolledBack;
+        Told {
+            cause: if good { String::new() } else { self.cause.clone() },
+            state,
+            next,
+            health: self.health.filter(|_| undone),
+            failing: if undone { self.failing.clone() } else { Vec::new() },
+        }
     }
 
     fn rolled_back_state(&self) -> String {
@@ -211,6 +234,14 @@ impl Verdict {
         }
         if !self.stays.is_empty() {
             text.push_str(&format!("; what {} did can't be undone and stays", self.stays.join(", ")));
+        }
+        match self.health {
+            Some(Health::Healthy) => text.push_str("; its checks pass"),
+            Some(Health::Failing) => {
+                text.push_str(&format!("\nSTILL FAILING with the old state: {}", self.failing.join("; ")));
+            }
+            Some(Health::Unknown) => text.push_str("; whether its checks pass is not known"),
+            None => {}
         }
         text
     }

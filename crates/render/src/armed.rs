@@ -143,7 +143,14 @@ mod tests {
             hear(
                 &mut armed,
                 host,
-                EventKind::HostFinished { result: HostResult::Confirmed, cause, state, next },
+                EventKind::HostFinished {
+                    result: HostResult::Confirmed,
+                    cause,
+                    state,
+                    next,
+                    health: None,
+                    failing: Vec::new(),
+                },
             );
         }
         assert!(armed.lines(NOON_MS).is_empty());

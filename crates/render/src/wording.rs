@@ -87,6 +87,9 @@ fn confirmation(kind: &EventKind) -> String {
             let outcome = if *ok { "undone" } else { "NOT undone" };
             with_detail(&format!("{outcome}: {item}"), detail)
         }
+        EventKind::CheckedAgain { check, status, detail, .. } => {
+            with_detail(&format!("after the undo: check {check} {}", status.word()), detail)
+        }
         _ => String::new(),
     }
 }

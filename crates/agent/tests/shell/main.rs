@@ -5,9 +5,11 @@
 mod barred;
 mod confirm;
 mod forks;
+mod healing;
 mod inspect;
 mod job;
 mod killed;
+mod lost;
 mod races;
 mod resort;
 mod scripts;

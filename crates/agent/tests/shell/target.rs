@@ -351,7 +351,7 @@ impl Answers {
     /// Why it was rolled back, if it was.
     pub fn rolled_back(&self) -> Option<(&str, u64)> {
         self.journal().iter().find_map(|e| match e {
-            Entry::RolledBack { cause, late_ms } => Some((cause.as_str(), *late_ms)),
+            Entry::RolledBack { cause, late_ms, .. } => Some((cause.as_str(), *late_ms)),
             _ => None,
         })
     }

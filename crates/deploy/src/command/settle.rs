@@ -6,7 +6,7 @@ use crate::wiring;
 use futures::stream::{self, StreamExt};
 use serde_json::json;
 use snapback_core::job::HostJob;
-use snapback_core::outcome::ExitCode;
+use snapback_core::outcome::{ExitCode, Health};
 use snapback_engine::ask::{Asker, Failure, Settled};
 
 /// What is asked of the hosts.
@@ -56,7 +56,7 @@ async fn settle(asker: &Asker, job: &HostJob, verb: Verb) -> Result<Settled, Fai
 fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
     match result {
         Ok(Settled::Confirmed) => ("confirmed", "confirmed; the change stays".to_owned()),
-        Ok(Settled::RolledBack) => ("rolled_back", "rolled back; the old state is back, verified".to_owned()),
+        Ok(Settled::RolledBack(health)) => ("rolled_back", rolled_back(*health)),
         Ok(Settled::RollbackFailed(items)) => {
             ("rollback_failed", format!("ROLLBACK FAILED: {}", items.join("; ")))
         }
@@ -69,10 +69,20 @@ fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
     }
 }
 
+fn rolled_back(health: Option<Health>) -> String {
+    let checks = match health {
+        Some(Health::Healthy) => "; its checks pass",
+        Some(Health::Failing) => "; its checks STILL FAIL with it",
+        Some(Health::Unknown) => "; whether its checks pass is not known",
+        None => "",
+    };
+    format!("rolled back; the old state is back, verified{checks}")
+}
+
 fn code(result: &Result<Settled, Failure>, verb: Verb) -> ExitCode {
     match result {
         // Asked to confirm and rolled back instead: not what was wanted, and safe.
-        Ok(Settled::RolledBack) if verb == Verb::Confirm => ExitCode::Failed,
+        Ok(Settled::RolledBack(_)) if verb == Verb::Confirm => ExitCode::Failed,
         Ok(Settled::Nothing) if verb == Verb::Confirm => ExitCode::Failed,
         Ok(Settled::RollbackFailed(_)) => ExitCode::PersonNeeded,
         Ok(Settled::Denied(_)) => ExitCode::Failed,

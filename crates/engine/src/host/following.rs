@@ -290,8 +290,10 @@ impl HostTask {
                 self.verdict.because(&cause);
                 self.hear(Input::TargetRollingBack);
             }
-            Entry::RolledBack { late_ms, cause } => {
+            Entry::Recheck { n, status, detail } => self.take_recheck(n, &status, &detail),
+            Entry::RolledBack { late_ms, health, cause } => {
                 self.verdict.rolled_back(late_ms, &cause);
+                self.verdict.health(health);
                 self.hear(Input::TargetRolledBack);
             }
             Entry::RollbackFailed { cause } => {

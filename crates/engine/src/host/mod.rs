@@ -4,6 +4,7 @@
 mod asking;
 mod confirming;
 mod following;
+mod healing;
 mod looking;
 mod telling;
 
@@ -16,6 +17,7 @@ use crate::talk::random_hex;
 use crate::verdict::Verdict;
 use snapback_agent::inspect::Inspected;
 use snapback_agent::sha256_hex;
+use snapback_core::check::Where;
 use snapback_core::content::Contents;
 use snapback_core::event::EventKind;
 use snapback_core::inspection::{Inspection, Pending};
@@ -124,6 +126,7 @@ impl HostTask {
             }
         }
         self.close_session().await;
+        self.check_again().await;
         self.tell_end();
     }
 
@@ -193,6 +196,9 @@ impl HostTask {
             // It boots, and tries again.
             undo = undo * 2 + BOOT;
         }
-        decided + Duration::from_secs(15) + undo
+        // And whoever undoes asks the remote checks again before it says so.
+        let checks = self.job.checks.iter().filter(|c| c.runs == Where::Remote);
+        let asked = checks.map(|c| c.pace.healthy_deadline + c.pace.timeout).max().unwrap_or_default();
+        decided + Duration::from_secs(15) + undo + asked
     }
 }

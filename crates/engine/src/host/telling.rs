@@ -15,6 +15,8 @@ impl HostTask {
                 cause: told.cause,
                 state: told.state,
                 next: told.next,
+                health: told.health,
+                failing: told.failing,
             });
         }
     }
@@ -32,6 +34,7 @@ impl HostTask {
             Entry::Output { step, line } => EventKind::Output { step, line },
             Entry::Applied { left } => EventKind::Applied { left },
             Entry::Check { n, status, detail } => self.check_event(n, &status, detail),
+            Entry::Recheck { n, status, detail } => self.recheck_event(n, &status, detail),
             Entry::Ready { left } => EventKind::Ready { left },
             Entry::RollingBack { cause } => EventKind::RollbackStarted { cause },
             Entry::UndoItem { ok, text } => undo_item(ok, &text),
@@ -50,19 +53,30 @@ impl HostTask {
     }
 
     fn check_event(&self, n: usize, status: &str, detail: String) -> EventKind {
-        let check = self.remote_check(n);
-        let status = match status {
-            "passed" => CheckStatus::Passed,
-            "failed" => CheckStatus::Failed,
-            "red_before" => CheckStatus::RedBefore,
-            _ => CheckStatus::Error,
-        };
-        EventKind::CheckFinished {
-            check: check.map_or_else(|| format!("check {n}"), |c| c.name.clone()),
-            status,
-            detail,
-            required: check.is_none_or(|c| c.required),
+        let (check, required) = self.remote_check_named(n);
+        EventKind::CheckFinished { check, status: status_of(status), detail, required }
+    }
+
+    fn recheck_event(&self, n: usize, status: &str, detail: String) -> EventKind {
+        let (check, required) = self.remote_check_named(n);
+        EventKind::CheckedAgain { check, status: status_of(status), detail, required }
+    }
+
+    /// The name of a remote check, and whether it could veto.
+    pub(super) fn remote_check_named(&self, n: usize) -> (String, bool) {
+        match self.remote_check(n) {
+            Some(check) => (check.name.clone(), check.required),
+            None => (format!("check {n}"), true),
         }
+    }
+}
+
+pub(super) fn status_of(word: &str) -> CheckStatus {
+    match word {
+        "passed" => CheckStatus::Passed,
+        "failed" => CheckStatus::Failed,
+        "red_before" => CheckStatus::RedBefore,
+        _ => CheckStatus::Error,
     }
 }
 

@@ -121,7 +121,7 @@ impl Hearsay {
             EventKind::UndoItem { item, ok: false, detail } => {
                 self.told(host).quote(crate::told::one_line(&format!("not undone: {item}")), detail);
             }
-            EventKind::HostFinished { result, cause, state, next } => {
+            EventKind::HostFinished { result, cause, state, next, .. } => {
                 let ending = Ending {
                     result: *result,
                     cause: cause.clone(),

@@ -140,7 +140,7 @@ pub(crate) fn undo_item(item: &str, ok: bool, detail: &str) -> EventKind {
 
 pub(crate) fn ended(result: HostResult, cause: &str, state: &str, next: &str) -> EventKind {
     let (cause, state, next) = (cause.to_owned(), state.to_owned(), next.to_owned());
-    EventKind::HostFinished { result, cause, state, next }
+    EventKind::HostFinished { result, cause, state, next, health: None, failing: Vec::new() }
 }
 
 /// One event of every kind, every text of it hostile.
