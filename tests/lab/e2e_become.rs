@@ -151,11 +151,15 @@ exec sudo -n systemd-run --quiet --pipe --wait --collect --slice=user.slice --se
 	"$env" xargs -0 -a "$words" env --
 "#;
 
+pub(crate) fn install_run0(host: &LabHost) {
+    host.exec_with_input(&["sh", "-c", "cat >/usr/bin/run0; chmod 755 /usr/bin/run0"], RUN0).unwrap();
+}
+
 #[test]
 fn run0_gives_root_and_its_session_is_found_below_sshd() {
     let stage = Stage::new("run0");
     let [host] = stage.systemd(["app1"]);
-    host.exec_with_input(&["sh", "-c", "cat >/usr/bin/run0; chmod 755 /usr/bin/run0"], RUN0).unwrap();
+    install_run0(&host);
     stage.run(&fleet(&["app1"], "run0")).expect("app1", "confirmed", 0);
     assert_changed(&host, "run0");
     let doctor = stage.says(&["doctor", &stage.fleet(&fleet(&["app1"], "run0"))]);

@@ -1,5 +1,6 @@
 //! What counts as a fresh connection: younger than `ready`, by the process that sshd forked when it accepted it.
 
+use crate::e2e_become::install_run0;
 use crate::e2e_stage::{Running, Stage, wait_for};
 use serde_json::Value;
 use snapback_agent::call::{Sent, command_line};
@@ -22,21 +23,22 @@ struct Secret {
     run: String,
     token: String,
     digest: String,
+    r#become: Become,
 }
 
 impl Secret {
-    fn read(stage: &Stage) -> Self {
+    fn read(stage: &Stage, r#become: Become) -> Self {
         let folder = stage.lab.home().join(".local/state/snapback/runs");
         let mut runs: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         runs.sort();
         let record = fs::read_to_string(runs.last().unwrap()).unwrap();
         let record: Value = serde_json::from_str(record.lines().next().unwrap()).unwrap();
         let text = |key: &str| record[key].as_str().unwrap().to_owned();
-        Self { run: text("run"), token: text("token"), digest: text("plan_digest") }
+        Self { run: text("run"), token: text("token"), digest: text("plan_digest"), r#become }
     }
 
     fn line(&self) -> String {
-        command_line(Become::Auto, "0123456789abcdef", Sent::Plain, &["confirm", &self.run, &self.digest])
+        command_line(self.r#become, "0123456789abcdef", Sent::Plain, &["confirm", &self.run, &self.digest])
     }
 }
 
@@ -59,13 +61,14 @@ fn answer(child: Child) -> String {
 }
 
 /// A run that waits, ready, until the controller's check lets it go on.
-fn ready_run(stage: &Stage, host: &LabHost, login: &str) -> Running {
+fn ready_run(stage: &Stage, host: &LabHost, login: &str, r#become: Become) -> Running {
     let run = stage.start(
         &format!(
-            "[hosts.{}]\nuser = \"{login}\"\n[confirm]\nsettle = \"0s\"\ntimeout = \"40s\"\napply_timeout = \"20s\"\n[[changes]]\nkind = \"script\"\napply = \"sleep 1\"\n\
+            "[hosts.{}]\nuser = \"{login}\"\nbecome = \"{}\"\n[confirm]\nsettle = \"0s\"\ntimeout = \"40s\"\napply_timeout = \"20s\"\n[[changes]]\nkind = \"script\"\napply = \"sleep 1\"\n\
              rollback = \"touch /etc/undone\"\n[[checks]]\nname = \"go\"\nwhere = \"local\"\n\
              run = \"until test -e go; do sleep 0.1; done\"\ntimeout = \"30s\"\n",
-            host.name()
+            host.name(),
+            r#become.word()
         ),
         &[],
     );
@@ -73,9 +76,10 @@ fn ready_run(stage: &Stage, host: &LabHost, login: &str) -> Running {
     run
 }
 
-fn only_a_fresh_connection_confirms(login: &str) {
-    let stage = Stage::new(&format!("fresh-{login}"));
+fn only_a_fresh_connection_confirms(login: &str, r#become: Become) {
+    let stage = Stage::new(&format!("fresh-{login}-{}", r#become.word()));
     let [host] = stage.systemd(["app1"]);
+    install_run0(&host);
     let goal = format!("{login}@app1");
     let (address, home) = (host.address().to_string(), stage.lab.home().display().to_string());
     stage.file("hold.sh", HOLD);
@@ -83,9 +87,9 @@ fn only_a_fresh_connection_confirms(login: &str) {
     master.args(["-M", "-S", "~/.ssh/mux", "-N", &goal]).stdin(Stdio::null()).stdout(Stdio::null());
     let mut master = master.stderr(Stdio::null()).spawn().unwrap();
     await_file(&stage.lab.home().join(".ssh/mux"));
-    let run = ready_run(&stage, &host, login);
+    let run = ready_run(&stage, &host, login, r#become);
     // Opened while the host is being changed, and so before `ready`.
-    let secret = Secret::read(&stage);
+    let secret = Secret::read(&stage, r#become);
     let proxy = format!("ProxyCommand=bash {home}/hold.sh {address}");
     let held = spawn(&stage, &["-o", &proxy, &goal], &secret, &secret.token);
     await_file(&stage.lab.home().join("held"));
@@ -99,7 +103,7 @@ fn only_a_fresh_connection_confirms(login: &str) {
     assert!(held.contains("denied reason=stale_connection"), "{held}");
     let wrong = answer(spawn(&stage, &[&goal], &secret, "0000"));
     assert!(wrong.contains("denied reason=bad_token"), "{wrong}");
-    let other = Secret { digest: "0".repeat(64), ..Secret::read(&stage) };
+    let other = Secret { digest: "0".repeat(64), ..Secret::read(&stage, r#become) };
     let other = answer(spawn(&stage, &[&goal], &other, &secret.token));
     assert!(other.contains("denied reason=wrong_digest"), "{other}");
     host.exec_sh("test ! -e /var/lib/snapback/tx/*/turn.1").unwrap();
@@ -124,10 +128,15 @@ fn await_file(path: &Path) {
 
 #[test]
 fn only_a_fresh_connection_confirms_for_root() {
-    only_a_fresh_connection_confirms("root");
+    only_a_fresh_connection_confirms("root", Become::Auto);
 }
 
 #[test]
 fn only_a_fresh_connection_confirms_for_a_user_with_sudo() {
-    only_a_fresh_connection_confirms("deploy");
+    only_a_fresh_connection_confirms("deploy", Become::Auto);
+}
+
+#[test]
+fn only_a_fresh_connection_confirms_for_a_user_with_run0() {
+    only_a_fresh_connection_confirms("deploy", Become::Run0);
 }

@@ -93,6 +93,14 @@ fn what_is_read_only_is_refused_and_the_rest_goes_on() {
     }
     undone(&stage, &host, &files(&[("/etc/shop/a", NEW)]), "/etc/shop");
     confirmed(&stage, &host, &files(&[("/etc/shop/a", NEW)]));
+    // The state itself: it may lie elsewhere.
+    host.exec_sh("mount --bind /var/lib /var/lib; mount -o remount,bind,ro /var/lib").unwrap();
+    let fleet = files(&[("/etc/shop/b", NEW)]);
+    refused(&stage, &host, &fleet, "/etc/shop", &["could not be unpacked", "/var/lib"]);
+    assert!(stage.run(&fleet).ending("app1").next.contains("mkdir -p /etc/snapback/state"));
+    host.exec_sh("mkdir -p /etc/snapback/state").unwrap();
+    undone(&stage, &host, &fleet, "/etc/shop");
+    confirmed(&stage, &host, &fleet);
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Verdict {
             },
             Ending::UnpackFailed(df) => Self {
                 cause: format!("what was sent could not be unpacked there (df: {df})"),
-                hint: "free some space on the file system of the state directory".to_owned(),
+                hint: "free some space on the file system of the state directory, or, if it can't be written, mkdir -p /etc/snapback/state".to_owned(),
                 ..Self::default()
             },
             Ending::NeedAgent => Self::failed("the agent could not be installed there"),
