@@ -57,3 +57,11 @@ fn without_a_terminal_nothing_is_asked_and_nobody_contacted() {
     desk.is_wrong(&["fleet.toml"]).must_say("--yes");
     desk.is_wrong(&["forget"]).must_say("--yes");
 }
+
+#[test]
+fn what_every_command_takes_may_stand_before_it() {
+    let desk = Desk::new();
+    desk.is_wrong(&["--state-dir", "x", "-v", "plan", "none.toml"])
+        .must_say("there is no fleet file none.toml");
+    desk.is_wrong(&["--yes", "plan"]).must_say("--yes before `plan` means nothing to it");
+}

@@ -1,6 +1,10 @@
 //! The command line, as it is typed.
 
-use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use snapback_core::outcome::{EXIT_CODES, ExitCode};
 use std::path::PathBuf;
 
@@ -21,7 +25,7 @@ fn exit_codes() -> String {
 /// Push changes to Linux hosts over SSH. No host can stay locked out: a guard on the host puts the old state back
 /// unless a fresh connection confirms the change.
 #[derive(Debug, Parser)]
-#[command(name = "deploy", version, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(name = "deploy", version, arg_required_else_help = true)]
 #[command(after_help = BEGIN, after_long_help = [BEGIN, &exit_codes()].concat())]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -167,17 +171,34 @@ pub(crate) struct DemoArgs {
 impl Args {
     /// Parses the command line; a bare `deploy` prints help and leaves with 2.
     pub(crate) fn parse_checked() -> Self {
-        let args = Self::parse();
-        if args.command.is_none() && args.apply.fleet.is_none() {
-            Self::command()
-                .error(
-                    clap::error::ErrorKind::MissingRequiredArgument,
-                    "which fleet? try: deploy ./fleet.toml",
-                )
-                .exit();
-        }
-        args
+        Self::parse_these(std::env::args_os()).unwrap_or_else(|error| error.exit())
     }
+
+    fn parse_these(
+        words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let args = Self::from_arg_matches(&matches)?;
+        match (matches.subcommand_name(), &args.apply.fleet) {
+            (Some(name), _) => refuse_lost_words(&matches, name).map(|()| args),
+            (None, None) => Err(Self::command()
+                .error(ErrorKind::MissingRequiredArgument, "which fleet? try: deploy ./fleet.toml")),
+            (None, Some(_)) => Ok(args),
+        }
+    }
+}
+
+/// Words of `deploy FLEET` that stand before a command would be lost on it; what every command takes may stand there.
+fn refuse_lost_words(matches: &ArgMatches, name: &str) -> Result<(), clap::Error> {
+    let command = Args::command();
+    let lost = command
+        .get_arguments()
+        .filter(|arg| !arg.is_global_set())
+        .find(|arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine));
+    let Some(lost) = lost else { return Ok(()) };
+    let word = lost.get_long().map_or_else(|| "FLEET".to_owned(), |long| format!("--{long}"));
+    let text = format!("{word} before `{name}` means nothing to it: put what `{name}` takes behind it");
+    Err(Args::command().error(ErrorKind::ArgumentConflict, text))
 }
 
 fn parse_var(text: &str) -> Result<(String, String), String> {
@@ -202,5 +223,24 @@ mod tests {
         assert_eq!(args.apply.fleet, Some("shop.toml".into()));
         assert_eq!(args.apply.select.vars, [("a".to_owned(), "b=c".to_owned())]);
         assert!(matches!(Args::parse_from(["deploy", "status"]).command, Some(Command::Status(_))));
+    }
+
+    #[test]
+    fn what_every_command_takes_may_stand_before_it_and_nothing_else() {
+        let args = Args::parse_these(["deploy", "--state-dir", "/s", "-v", "plan", "f.toml"]).unwrap();
+        assert_eq!((args.global.state_dir, args.global.verbose), (Some("/s".into()), 1));
+        assert!(matches!(args.command, Some(Command::Plan(plan)) if plan.fleet.fleet == *"f.toml"));
+        let args = Args::parse_these(["deploy", "--output", "json", "status", "--state-dir", "/s"]).unwrap();
+        assert_eq!((args.global.output, args.global.state_dir), (Output::Json, Some("/s".into())));
+        for words in [["deploy", "--yes", "plan"], ["deploy", "f.toml", "plan"]] {
+            let said = Args::parse_these(words).unwrap_err().to_string();
+            assert!(said.contains("before `plan` means nothing to it"), "{said}");
+        }
+        assert!(
+            Args::parse_these(["deploy", "--state-dir", "/s"])
+                .unwrap_err()
+                .to_string()
+                .contains("which fleet")
+        );
     }
 }
