@@ -87,7 +87,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools
@@ -102,6 +102,8 @@ main() {
 	begin) verb_begin "$@" ;;
 	follow) verb_follow "$@" ;;
 	confirm) verb_confirm "$@" ;;
+	probe) verb_probe "$@" ;;
+	extend) verb_extend "$@" ;;
 	rollback) verb_rollback "$@" ;;
 	accept) verb_accept ;;
 	status) verb_status ;;

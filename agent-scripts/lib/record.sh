@@ -67,9 +67,11 @@ read_spec() {
 }
 
 # Sets DEADLINE (centiseconds since boot): apply's end plus the window once apply has ended, before that the
-# arming plus apply's limit; never later than the hard cap. Fails when the guard isn't armed in this boot.
+# arming plus apply's limit; both plus all extensions, never later than the hard cap, CAP. DEADLINE_TURN is the turn
+# that was open when it was read, DECISION what was decided. Fails when the guard isn't armed in this boot.
 read_deadline() {
 	DEADLINE=0
+	DEADLINE_TURN=
 	read_mark armed || return 1
 	rd_armed=${MARK%% *}
 	rd_boot=${MARK##* }
@@ -79,8 +81,11 @@ read_deadline() {
 	if read_mark applied; then
 		DEADLINE=$((MARK + SPEC_window * 100))
 	fi
-	rd_cap=$((rd_armed + SPEC_hard_cap * 100))
-	[ $((DEADLINE - rd_cap)) -le 0 ] || DEADLINE=$rd_cap
+	read_decision
+	DEADLINE_TURN=$TURN
+	DEADLINE=$((DEADLINE + EXTENDED * 100))
+	CAP=$((rd_armed + SPEC_hard_cap * 100))
+	[ $((DEADLINE - CAP)) -le 0 ] || DEADLINE=$CAP
 }
 
 # Sets STATE to the transaction's word. Derived from what is on disk, never stored beside it.

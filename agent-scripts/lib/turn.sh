@@ -2,21 +2,29 @@
 # Who decides, and who carries it out. Both are chains of files that are each hard-linked exactly once: ln is the
 # one primitive that had one winner in every shell measured (busybox mv -n let both win).
 
-# Sets DECISION to confirm, rollback or nothing, and TURN to the number of the turn that is open.
+# Sets DECISION to confirm, rollback or nothing, TURN to the number of the turn that is open, and EXTENDED to the
+# seconds by which the turns before it have moved the deadline.
 # A turn whose content is none of ours is a rollback: missing, stale or foreign is never a confirmation.
 read_decision() {
 	DECISION=
 	TURN=1
+	EXTENDED=0
 	while [ -e "$TX/turn.$TURN" ] || [ -L "$TX/turn.$TURN" ]; do
 		rdn_word=
 		if [ -f "$TX/turn.$TURN" ] && ! [ -L "$TX/turn.$TURN" ]; then
-			read -r rdn_word _ <"$TX/turn.$TURN" || rdn_word=
+			read -r rdn_word rdn_by _ <"$TX/turn.$TURN" || rdn_word=
 		fi
 		case $rdn_word in
 		confirm) DECISION=confirm ;;
 		extend)
-			TURN=$((TURN + 1))
-			continue
+			if is_seconds "$rdn_by"; then
+				EXTENDED=$((EXTENDED + rdn_by))
+				# No cap is longer than ten days, and mksh counts in 32 bits.
+				[ "$EXTENDED" -le 999999 ] || EXTENDED=999999
+				TURN=$((TURN + 1))
+				continue
+			fi
+			DECISION=rollback
 			;;
 		*) DECISION=rollback ;;
 		esac
@@ -32,11 +40,19 @@ write_candidate() {
 	put "$2" >"$TX/$1" && durable "$TX/$1" "$TX"
 }
 
-# Tries to take the open turn with a candidate. Succeeds only if this very candidate won.
+# Whether a word is a number of seconds as we write it: no sign, no zero in front (an octal number to some shells).
+is_seconds() {
+	case $1 in
+	'' | 0* | *[!0-9]* | ???????*) return 1 ;;
+	esac
+}
+
+# Tries to take the open turn with a candidate. Succeeds only if this very candidate won. With a second argument only
+# that turn is taken: who found the deadline passed must not undo what was extended meanwhile.
 take_turn() {
 	tt_candidate=$TX/$1
 	read_decision
-	[ -z "$DECISION" ] || return 1
+	[ -z "$DECISION" ] && [ "$TURN" = "${2:-$TURN}" ] || return 1
 	ln "$tt_candidate" "$TX/turn.$TURN" 2>/dev/null
 	durable "$TX" && DURABLE_TX=$TX
 	[ -f "$TX/turn.$TURN" ] && ! [ -L "$TX/turn.$TURN" ] && [ "$TX/turn.$TURN" -ef "$tt_candidate" ]
@@ -46,9 +62,19 @@ take_turn() {
 # does where nothing more can be written. Returns 0 if the decision is rollback, whoever took it.
 decide_rollback() {
 	[ -f "$TX/cause" ] || one_line "$1" 2>/dev/null >"$TX/cause"
-	take_turn candidate.rollback && return 0
+	take_turn candidate.rollback "${2:-}" && return 0
 	read_decision
 	[ "$DECISION" = rollback ]
+}
+
+# Decides for rollback because the deadline has passed that was read with DEADLINE_TURN. Where that turn went to an
+# extension the deadline is another one, and what was written of its passing goes again.
+decide_expired() {
+	de_turn=$DEADLINE_TURN
+	note expired $((NOW - DEADLINE))
+	decide_rollback "$1" "$de_turn" && return 0
+	[ -n "$DECISION" ] || rm -f "$TX/expired" "$TX/cause"
+	return 1
 }
 
 # Whether somebody carries the decision out. Sets ca_last to the newest carry, ca_n to the number after it.

@@ -1,19 +1,23 @@
 # shellcheck shell=sh
 # Confirming: needs the token (on stdin), the plan's digest, `ready`, and a connection opened after it.
 
-verb_confirm() {
-	IFS= read -r vc_token || vc_token=
+# Opens a transaction for whoever brings its token, on stdin; says no otherwise.
+open_by_token() {
+	IFS= read -r obt_token || obt_token=
 	if ! open_tx "$1"; then
 		deny unknown_transaction "this host knows of no transaction $1"
-		return
+		return 1
 	fi
-	JOB=$TX/job
 	# With its newline: mksh has no printf of its own, and an argument could be read by anybody.
-	vc_sum=$(put "$vc_token" | sha256sum)
-	if [ -z "$SPEC_token" ] || [ "${vc_sum%% *}" != "$SPEC_token" ]; then
+	obt_sum=$(put "$obt_token" | sha256sum)
+	if [ -z "$SPEC_token" ] || [ "${obt_sum%% *}" != "$SPEC_token" ]; then
 		deny bad_token "the token is not this transaction's"
-		return
+		return 1
 	fi
+}
+
+verb_confirm() {
+	open_by_token "$1" || return 0
 	read_state
 	case $STATE in
 	confirmed)
@@ -25,6 +29,21 @@ verb_confirm() {
 	locked | armed | applying | applied) deny not_ready "the host is not ready to be confirmed ($STATE)" ;;
 	*) deny too_late "the host is $STATE" ;;
 	esac
+}
+
+# probe ID: this connection got in, and it is as fresh as one that confirms. It decides nothing.
+verb_probe() {
+	open_by_token "$1" || return 0
+	read_state
+	case $STATE in
+	ready) ;;
+	locked | armed | applying | applied) deny not_ready "the host is not ready to be confirmed ($STATE)" && return ;;
+	*) deny too_late "the host is $STATE" && return ;;
+	esac
+	if confirm_fresh; then
+		tell probed
+		tell end
+	fi
 }
 
 confirm_ready() {
@@ -58,13 +77,22 @@ confirm_fresh() {
 	fi
 }
 
+# The deadline has passed: decides for rollback. Succeeds when it was extended at this very moment, and so has not.
+lose_to_deadline() {
+	! decide_rollback "$1" "$DEADLINE_TURN" && [ -z "$DECISION" ] && rm -f "$TX/cause" && return 0
+	wake "$TX/supervisor"
+	[ "$DECISION" != confirm ] || {
+		deny too_late "the host has been confirmed"
+		return 1
+	}
+	deny too_late "the deadline has passed; the host is being rolled back"
+	return 1
+}
+
 confirm_decide() {
 	read_now
 	if ! read_deadline || [ $((NOW - DEADLINE)) -ge 0 ]; then
-		decide_rollback "the confirmation came after the deadline"
-		wake "$TX/supervisor"
-		deny too_late "the deadline has passed; the host is being rolled back"
-		return
+		lose_to_deadline "the confirmation came after the deadline" || return 0
 	fi
 	if ! write_candidate "candidate.confirm.$$" "confirm $CONNECTION"; then
 		deny no_space "the confirmation could not be written"

@@ -99,9 +99,7 @@ backup_once() {
 	read_decision
 	if [ -z "$DECISION" ]; then
 		if read_deadline && [ $((NOW - DEADLINE)) -gt 1000 ] && is_alive "$TX/supervisor"; then
-			note expired $((NOW - DEADLINE))
-			decide_rollback "the supervisor was stuck past the deadline"
-			kill_supervisor
+			! decide_expired "the supervisor was stuck past the deadline" || kill_supervisor
 		fi
 	else
 		unstick_carrier

@@ -51,12 +51,7 @@ supervise_once() {
 		return
 	fi
 	if [ $((NOW - DEADLINE)) -ge 0 ]; then
-		note expired $((NOW - DEADLINE))
-		if read_mark applied; then
-			decide_now "not confirmed within $SPEC_window s after apply"
-		else
-			decide_now "apply did not end within $SPEC_apply_timeout s"
-		fi
+		supervise_expired
 		return
 	fi
 	if ! [ -f "$TX/go" ] && ! is_alive "$TX/holder"; then
@@ -69,6 +64,16 @@ supervise_once() {
 	fi
 	supervise_ready
 	return 1
+}
+
+# The deadline has passed; 2 when it is decided or was extended at this very moment.
+supervise_expired() {
+	se_more=
+	[ "$EXTENDED" = 0 ] || se_more=", extended by $EXTENDED s"
+	se_cause="apply did not end within $SPEC_apply_timeout s$se_more"
+	! read_mark applied || se_cause="not confirmed within $SPEC_window s after apply$se_more"
+	decide_expired "$se_cause" || [ "$TURN" != "$de_turn" ] || return 1
+	return 2
 }
 
 # Decides; 2 when that stands, 1 when it could not be written down and is tried again later.

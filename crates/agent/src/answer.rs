@@ -51,6 +51,15 @@ pub enum Answer {
     Journal(u64, Entry),
     /// The confirmation is carried out and durable.
     Confirmed,
+    /// This connection got in and is fresh; nothing was decided.
+    Probed,
+    /// The deadline was moved.
+    Extended {
+        /// By how many seconds; fewer than asked for where the hard cap is near.
+        by: u64,
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
     /// Decided for confirming, not carried out yet.
     Confirming,
     /// The host knows of no such transaction.
@@ -132,6 +141,8 @@ fn marked(line: &str) -> Option<Answer> {
         "j" => return numbered(line),
         "confirmed" => Answer::Confirmed,
         "confirming" => Answer::Confirming,
+        "probed" => Answer::Probed,
+        "extended" => Answer::Extended { by: f.number("by"), left: f.number("left") },
         "untouched" => Answer::Untouched(text),
         "accepted" => Answer::Accepted,
         "forgotten" => Answer::Forgotten,

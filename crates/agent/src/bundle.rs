@@ -35,6 +35,7 @@ const PARTS: [&str; 33] = [
     include_str!("../../../agent-scripts/verb/status.sh"),
     include_str!("../../../agent-scripts/verb/begin.sh"),
     include_str!("../../../agent-scripts/verb/confirm.sh"),
+    include_str!("../../../agent-scripts/verb/extend.sh"),
     include_str!("../../../agent-scripts/verb/resolve.sh"),
     include_str!("../../../agent-scripts/verb/rollback.sh"),
     include_str!("../../../agent-scripts/verb/doctor.sh"),

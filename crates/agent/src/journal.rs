@@ -58,6 +58,13 @@ pub enum Entry {
         /// Seconds until the guard undoes.
         left: u64,
     },
+    /// The deadline was moved.
+    Extended {
+        /// By how many seconds.
+        by: u64,
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
     /// The undo began.
     RollingBack {
         /// Why.
@@ -160,6 +167,7 @@ pub fn parse(line: &str) -> Option<Entry> {
         "applied" => Entry::Applied { left: f.number("left") },
         "check" => Entry::Check { n: f.number("n"), status: f.word_of("status"), detail: text },
         "ready" => Entry::Ready { left: f.number("left") },
+        "extended" => Entry::Extended { by: f.number("by"), left: f.number("left") },
         "rolling_back" => Entry::RollingBack { cause: text },
         "undo_again" => Entry::UndoAgain { text },
         "undo_item" => Entry::UndoItem { ok: f.get("ok") == Some("1"), text },

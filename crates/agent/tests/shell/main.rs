@@ -4,6 +4,7 @@
 
 mod barred;
 mod confirm;
+mod extend;
 mod forks;
 mod healing;
 mod inspect;

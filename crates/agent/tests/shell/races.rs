@@ -77,3 +77,78 @@ fn of_a_confirmation_and_a_rollback_exactly_one_wins() {
         assert!(wins[0] > 0 && wins[1] > 0, "they never met: {wins:?}");
     });
 }
+
+/// A confirmation, an extension and the deadline's passing, which may only take the turn that it was read with.
+const THREE: &str = r#"
+set -u
+. "$1"
+umask 077
+me=$2 STATE_DIR=$3 DURABLE_TX='' DECISION=''
+durable() { :; }
+n=0
+while [ "$n" -lt ROUNDS ]; do
+	TX=$STATE_DIR/$n
+	case $me in
+	extend) put "extend 60 x" >"$TX/candidate.$me" ;;
+	*) put "$me x" >"$TX/candidate.$me" ;;
+	esac
+	put 1 >"$TX/here.$me"
+	for other in confirm extend rollback; do
+		while ! [ -s "$TX/here.$other" ]; do :; done
+	done
+	turn=
+	[ "$me" != rollback ] || turn=1
+	if take_turn "candidate.$me" $turn; then put "won $n"; fi
+	put 1 >"$TX/over.$me"
+	for other in confirm extend rollback; do
+		while ! [ -s "$TX/over.$other" ]; do :; done
+	done
+	read_decision
+	put "saw $n ${DECISION:-open} $EXTENDED"
+	n=$((n + 1))
+done
+"#;
+
+#[test]
+fn of_an_extension_a_confirmation_and_the_deadline_each_turn_has_one_winner() {
+    everywhere(|t| {
+        let library = t.path().join("library");
+        let text = String::from_utf8(agent().text.to_vec()).unwrap();
+        fs::write(&library, text.strip_suffix("main \"$@\"\n").unwrap()).unwrap();
+        let contender = t.path().join("contender");
+        fs::write(&contender, THREE.replace("ROUNDS", &ROUNDS.to_string())).unwrap();
+        for n in 0..ROUNDS {
+            fs::create_dir(t.state().join(n.to_string())).unwrap();
+        }
+        let start = |me: &&str| {
+            let mut words = t.shell.split(' ');
+            let mut command = Command::new(words.next().unwrap());
+            command.args(words).arg(&contender).arg(&library).arg(me).arg(t.state());
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        };
+        let roles = ["confirm", "extend", "rollback"];
+        let running: Vec<_> = roles.iter().map(start).collect();
+        let said: Vec<_> = running
+            .into_iter()
+            .map(|c| String::from_utf8(c.wait_with_output().unwrap().stdout).unwrap())
+            .collect();
+        let won = |who: usize, n: usize| said[who].contains(&format!("won {n}\n"));
+        let mut extended_and_confirmed = 0;
+        for n in 0..ROUNDS {
+            let winners = (won(0, n), won(1, n), won(2, n));
+            let seen = match winners {
+                (true, false, false) => "confirm 0",
+                (false, false, true) => "rollback 0",
+                (false, true, false) => "open 60",
+                (true, true, false) => "confirm 60",
+                other => panic!("round {n}: {other:?} won: the deadline undid what had been extended"),
+            };
+            extended_and_confirmed += usize::from(winners == (true, true, false));
+            for (who, role) in roles.iter().enumerate() {
+                let line = format!("saw {n} {seen}\n");
+                assert!(said[who].contains(&line), "round {n}: {role} did not see {seen}");
+            }
+        }
+        assert!(extended_and_confirmed > 0, "they never met");
+    });
+}
