@@ -11,6 +11,9 @@ pub const SHORTEST_WINDOW: Duration = Duration::from_secs(60);
 /// What is set aside in the window for opening the fresh connection and confirming over it.
 pub const CONFIRM_MARGIN: Duration = Duration::from_secs(20);
 
+/// What is added to a computed window in which a person is to be asked.
+pub const TIME_FOR_A_PERSON: Duration = Duration::from_secs(120);
+
 /// The time limits of one host's transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfirmPolicy {

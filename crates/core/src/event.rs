@@ -119,6 +119,18 @@ pub enum EventKind {
         /// Seconds until the guard undoes.
         left: u64,
     },
+    /// The deadline was moved.
+    Extended {
+        /// By how many seconds.
+        by: u64,
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
+    /// All checks have passed, and a person is to say whether the change stays.
+    AwaitingPerson {
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
     /// The line to the host was lost; the transaction goes on without it.
     LineLost {
         /// What was going on.

@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::check::Check;
 use crate::deadline::ConfirmPolicy;
 use crate::host::HostName;
+use crate::proof::Proof;
 use crate::undo::LastResort;
 use crate::way::{Become, Way, WayKind};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub struct HostJob {
     pub confirm: ConfirmPolicy,
     /// What is left when an undo has failed.
     pub last_resort: LastResort,
+    /// What must be shown before it is confirmed.
+    pub proof: Proof,
     /// Handed to the user's commands as `$VAR_NAME`.
     pub vars: BTreeMap<String, String>,
 }

@@ -49,6 +49,54 @@ pub struct Way {
     pub known_hosts: KnownHosts,
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
+    /// The host key that must be shown here, whatever known-hosts files say: `TYPE BASE64`.
+    #[serde(default)]
+    pub host_key: Option<String>,
+    /// Only by this version of the internet protocol.
+    #[serde(default)]
+    pub family: Option<Family>,
+}
+
+impl Way {
+    /// Returns this way as it is gone from another vantage point.
+    #[must_use]
+    pub fn seen_from(&self, vantage: &Vantage) -> Self {
+        Self {
+            proxy_jump: vantage.jump.clone().or_else(|| self.proxy_jump.clone()),
+            family: vantage.family.or(self.family),
+            ..self.clone()
+        }
+    }
+}
+
+/// A version of the internet protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// A point that a host must be reachable from before it is confirmed (`[confirm] via`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vantage {
+    /// The jump host, as after `ssh -J`; `None`: the way as it stands.
+    pub jump: Option<String>,
+    /// Only by this version of the internet protocol.
+    pub family: Option<Family>,
+}
+
+impl std::fmt::Display for Vantage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.jump.as_deref().unwrap_or("direct"))?;
+        match self.family {
+            Some(Family::V4) => f.write_str(" (IPv4)"),
+            Some(Family::V6) => f.write_str(" (IPv6)"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How the agent becomes root on the target.

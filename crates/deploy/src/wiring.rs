@@ -6,6 +6,7 @@ use crate::exit::Usage;
 use crate::faces::colour;
 use anyhow::Context;
 use snapback_core::job::RunSpec;
+use snapback_core::proof::Mode;
 use snapback_engine::ask::Asker;
 use snapback_engine::record::Records;
 use snapback_fleet::{Fleet, LoadRequest};
@@ -23,10 +24,15 @@ pub(crate) fn start_tracing(verbose: u8) {
 
 /// Loads the fleet; every problem is told at once.
 pub(crate) fn load_fleet(path: &Path, select: &SelectArgs) -> anyhow::Result<Fleet> {
+    load_fleet_for(path, select, None)
+}
+
+/// Loads the fleet for a run whose mode was perhaps asked for on the command line.
+pub(crate) fn load_fleet_for(path: &Path, select: &SelectArgs, mode: Option<Mode>) -> anyhow::Result<Fleet> {
     if !path.exists() {
         return Err(Usage(missing_file(path)).into());
     }
-    let request = LoadRequest { vars: select.vars.clone(), limit: select.limit.clone() };
+    let request = LoadRequest { vars: select.vars.clone(), limit: select.limit.clone(), mode };
     snapback_fleet::load(path, &request).map_err(|problems| Usage(problems.render(colour())).into())
 }
 

@@ -45,11 +45,12 @@ pub(crate) const DEFAULTS: Keys = Keys {
         "address",
         "identity_file",
         "connect_timeout",
+        "host_key",
         "tags",
         "vars",
         "was",
     ],
-    later: &["host_key"],
+    later: &[],
 };
 
 /// `[hosts."..."]`: the same keys.
@@ -69,18 +70,19 @@ pub(crate) const GROUP: Keys = Keys {
         "address",
         "identity_file",
         "connect_timeout",
+        "host_key",
         "tags",
         "vars",
         "was",
     ],
-    later: &["host_key", "protected"],
+    later: &["protected"],
 };
 
 /// `was = { ... }`.
 pub(crate) const WAS: Keys = Keys {
     title: "was",
-    now: &["address", "port", "user", "identity_file", "proxy_jump"],
-    later: &["host_key"],
+    now: &["address", "port", "user", "identity_file", "proxy_jump", "host_key"],
+    later: &[],
 };
 
 /// `[[changes]]` of the kind `files`.
@@ -167,8 +169,19 @@ pub(crate) const SSH: Keys = Keys { title: "`with` of use = \"ssh\"", now: &[], 
 /// `[confirm]`.
 pub(crate) const CONFIRM: Keys = Keys {
     title: "[confirm]",
-    now: &["timeout", "apply_timeout", "hard_cap", "settle", "kex", "failsafe", "failsafe_reboot"],
-    later: &["mode", "probes", "scope", "via"],
+    now: &[
+        "timeout",
+        "apply_timeout",
+        "hard_cap",
+        "settle",
+        "kex",
+        "failsafe",
+        "failsafe_reboot",
+        "mode",
+        "probes",
+        "via",
+    ],
+    later: &["scope"],
 };
 
 /// `[rollout]`.

@@ -33,6 +33,8 @@ pub struct LoadRequest {
     pub vars: Vec<(String, String)>,
     /// `--limit`: a selector; only these hosts are worked on.
     pub limit: Option<String>,
+    /// `--confirm`: who says that a host may be confirmed; wins over `[confirm] mode`.
+    pub mode: Option<snapback_core::proof::Mode>,
 }
 
 /// A fleet file that has been read, checked and worked out.

@@ -273,6 +273,8 @@ mod tests {
             ssh_config: None,
             known_hosts: KnownHosts::Strict,
             connect_timeout: Duration::from_secs(1),
+            host_key: None,
+            family: None,
         }
     }
 

@@ -125,6 +125,8 @@ impl Sshd {
             ssh_config: Some(self.path("ssh_config")),
             known_hosts: KnownHosts::Strict,
             connect_timeout: Duration::from_secs(20),
+            host_key: None,
+            family: None,
         }
     }
 

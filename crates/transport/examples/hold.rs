@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ssh_config: Some(config.into()),
         known_hosts: KnownHosts::Strict,
         connect_timeout: Duration::from_secs(20),
+        host_key: None,
+        family: None,
     };
     let connector = SshConnector::new(SshOptions::default())?;
     let session = connector.open(&way).await?;

@@ -7,13 +7,13 @@ use crate::explain::{Cause, Facts, explain, local};
 use crate::once;
 use crate::opening::{Opening, Trouble, with_pin};
 use crate::openssh::MuxSession;
-use crate::pins::Pin;
+use crate::pins::PinFile;
 use crate::seam::{ConnectError, ConnectErrorKind, Exit, Invocation, LineSender};
 use crate::ssh::Ssh;
 use crate::ssh_log::{SshLog, Stage};
 use crate::tail::Tail;
 use crate::wrapper::Terms;
-use snapback_core::way::Way;
+use snapback_core::way::{Family, Way};
 use std::fs::File;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -43,7 +43,7 @@ pub(crate) struct Failure {
 /// An ssh that has been started, with the key that its host must show.
 struct Started {
     ssh: Ssh,
-    pin: Option<Pin>,
+    pin: Option<PinFile>,
 }
 
 /// Everything that a dead ssh and its helpers have said.
@@ -116,7 +116,14 @@ impl SshConnector {
             connect_timeout: way.connect_timeout,
             cheap_kex,
         };
-        let pin = self.pins.get(&way.host);
+        let pin = match &way.host_key {
+            Some(key) => {
+                Some(self.pins.announced(&self.launcher.dir, key).map_err(|error| fault(error.to_string()))?)
+            }
+            None => self.pins.get(&way.host).and_then(|pin| pin.file),
+        };
+        let literal = literal_address(way).await.map_err(fault)?;
+        let way = literal.as_ref().unwrap_or(way);
         let wrapper =
             self.wrappers.get(&self.launcher.dir, &terms).map_err(|error| fault(error.to_string()))?;
         let arguments = arguments(way, purpose, pin.as_ref(), self.launcher.version)
@@ -131,7 +138,13 @@ impl SshConnector {
         Opening { way: attempt.way, pins: &self.pins, dir: &self.launcher.dir, deadline: attempt.deadline }
     }
 
-    fn failure(&self, attempt: Attempt<'_>, trouble: Trouble, heard: &Heard, pin: Option<&Pin>) -> Failure {
+    fn failure(
+        &self,
+        attempt: Attempt<'_>,
+        trouble: Trouble,
+        heard: &Heard,
+        pin: Option<&PinFile>,
+    ) -> Failure {
         let (log, beside) = (&heard.log, heard.beside.as_str());
         let cause = match trouble {
             Trouble::Failed(cause) => cause,
@@ -163,6 +176,22 @@ impl Failure {
     fn local(attempt: Attempt<'_>, problem: &str, hint: &str) -> Self {
         Self { error: local(attempt.way, problem, hint, attempt.started.elapsed()), passing: false }
     }
+}
+
+/// Returns the way with an address of the family that it is bound to, where a jump host would resolve the name and
+/// so choose the family.
+async fn literal_address(way: &Way) -> Result<Option<Way>, String> {
+    let (Some(family), Some(_)) = (way.family, &way.proxy_jump) else { return Ok(None) };
+    let name = way.host.as_str();
+    let bare = name.rsplit_once('@').map_or(name, |(_, host)| host);
+    let name = way.address.as_deref().unwrap_or(bare);
+    let found = tokio::net::lookup_host((name, 0)).await.map_err(|error| format!("{name}: {error}"))?;
+    let fits = |address: &std::net::SocketAddr| address.is_ipv4() == (family == Family::V4);
+    let Some(address) = found.into_iter().find(fits) else {
+        let version = if family == Family::V4 { "IPv4" } else { "IPv6" };
+        return Err(format!("{name} has no address of {version}"));
+    };
+    Ok(Some(Way { address: Some(address.ip().to_string()), family: None, ..way.clone() }))
 }
 
 /// Reads what a master's helpers say for as long as they live, so that none of them is held up by a full pipe.

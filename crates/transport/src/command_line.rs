@@ -1,9 +1,9 @@
 //! The arguments of one ssh.
 
-use crate::pins::{Pin, PinFile};
+use crate::pins::PinFile;
 use crate::program::Version;
 use crate::quote::{BadValue, bare, for_shell, quoted, quoted_literal};
-use snapback_core::way::Way;
+use snapback_core::way::{Family, Way};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub(crate) enum Purpose<'a> {
 pub(crate) fn arguments(
     way: &Way,
     purpose: &Purpose<'_>,
-    pin: Option<&Pin>,
+    pin: Option<&PinFile>,
     version: Version,
 ) -> Result<Vec<OsString>, BadValue> {
     let mut arguments: Vec<OsString> = match purpose {
@@ -37,7 +37,7 @@ pub(crate) fn arguments(
     arguments.push("-T".into());
     let mut options = vec!["LogLevel=DEBUG1".to_owned(), "FingerprintHash=sha256".to_owned()];
     options.extend(way_options(way)?);
-    if let Some(file) = pin.and_then(|pin| pin.file.as_ref()) {
+    if let Some(file) = pin {
         options.extend(pin_options(file, version)?);
     }
     for option in options {
@@ -65,6 +65,13 @@ fn way_options(way: &Way) -> Result<Vec<String>, BadValue> {
         // An agent full of other keys would hide that this one isn't taken.
         options.push("IdentitiesOnly=yes".to_owned());
         options.push(format!("IdentityFile={}", quoted_literal(&identity.to_string_lossy())?));
+    }
+    if let Some(family) = way.family {
+        let word = match family {
+            Family::V4 => "inet",
+            Family::V6 => "inet6",
+        };
+        options.push(format!("AddressFamily={word}"));
     }
     if let Some(jump) = &way.proxy_jump {
         options.push(format!("ProxyJump={}", bare(jump)?));
@@ -108,6 +115,11 @@ pub(crate) fn by_hand(way: &Way, flags: &str) -> String {
     option("-l", way.user.clone());
     option("-i", way.identity_file.as_ref().map(|path| path.display().to_string()));
     option("-J", way.proxy_jump.clone());
+    match way.family {
+        Some(Family::V4) => words.push("-4".to_owned()),
+        Some(Family::V6) => words.push("-6".to_owned()),
+        None => {}
+    }
     words.push(for_shell(way.host.as_str()));
     words.join(" ")
 }

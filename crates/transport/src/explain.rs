@@ -71,6 +71,12 @@ fn words(cause: Cause, facts: &Facts<'_>) -> (String, String) {
     let place = place(facts);
     let probe = format!("look closer with: {}", by_hand_command(facts.way, "-v", "true"));
     match cause {
+        Cause::UnpinnedKey if facts.way.host_key.is_some() => (
+            format!("{place} shows another host key than the announced one (`host_key`)"),
+            "not moved to the new key yet, or something else answers there; compare on the host's console: \
+             cat /etc/ssh/ssh_host_*_key.pub"
+                .to_owned(),
+        ),
         Cause::UnpinnedKey => (
             format!("{place} shows another host key than at the start of this run"),
             "something else answers at that address, or the host key was replaced meanwhile; compare on the \

@@ -2,7 +2,7 @@
 
 use crate::explain::Cause;
 use crate::feed::BadSource;
-use crate::pins::{Pin, Pins};
+use crate::pins::{PinFile, Pins};
 use crate::run_dir::RunDir;
 use crate::seam::ConnectErrorKind;
 use crate::ssh_log::{SshLog, Stage};
@@ -46,7 +46,10 @@ impl Opening<'_> {
 
     async fn followed(&self, log: &mut watch::Receiver<SshLog>) -> Result<(), Cause> {
         let key = reached(log, Stage::KeyShown).await.host_key;
-        if let (Some(key), Some(pin)) = (&key, self.pins.get(&self.way.host))
+        // An announced key is ssh's to verify, and the run's first one says nothing against it.
+        let announced = self.way.host_key.is_some();
+        if !announced
+            && let (Some(key), Some(pin)) = (&key, self.pins.get(&self.way.host))
             && *key != pin.fingerprint
         {
             return Err(Cause::UnpinnedKey);
@@ -56,7 +59,8 @@ impl Opening<'_> {
             return Err(Cause::OtherUserKey);
         }
         // ssh has verified the key by now. One that it doesn't name can't be compared, so it can't be trusted.
-        let known = log.host_key.is_some_and(|key| self.pins.accept(self.dir, &self.way.host, &key));
+        let known =
+            announced || log.host_key.is_some_and(|key| self.pins.accept(self.dir, &self.way.host, &key));
         if known { Ok(()) } else { Err(Cause::UnpinnedKey) }
     }
 }
@@ -88,10 +92,11 @@ fn entered_by_its_own_key(way: &Way, log: &SshLog) -> bool {
 
 /// Returns what a failure means for a host whose key is pinned: ssh, told of that key alone, calls any other one
 /// unknown or changed as it happens to be of another type or not.
-pub(crate) fn with_pin(kind: ConnectErrorKind, pin: Option<&Pin>) -> Cause {
-    let pinned = pin.is_some_and(|pin| pin.file.is_some());
+pub(crate) fn with_pin(kind: ConnectErrorKind, pin: Option<&PinFile>) -> Cause {
     match kind {
-        ConnectErrorKind::UnknownHostKey | ConnectErrorKind::ChangedHostKey if pinned => Cause::UnpinnedKey,
+        ConnectErrorKind::UnknownHostKey | ConnectErrorKind::ChangedHostKey if pin.is_some() => {
+            Cause::UnpinnedKey
+        }
         kind => Cause::Kind(kind),
     }
 }
@@ -115,6 +120,8 @@ mod tests {
             ssh_config: None,
             known_hosts: KnownHosts::Strict,
             connect_timeout: Duration::from_secs(1),
+            host_key: None,
+            family: None,
         };
         let mut log = SshLog::default();
         lines.iter().for_each(|line| log.hear(line));

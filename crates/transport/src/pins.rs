@@ -4,6 +4,7 @@ use crate::run_dir::RunDir;
 use crate::wrapper::Wrappers;
 use snapback_core::host::HostName;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ pub(crate) struct PinFile {
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
     by_host: Mutex<BTreeMap<HostName, Pin>>,
+    announced: Mutex<BTreeMap<String, PinFile>>,
 }
 
 impl Pins {
@@ -43,6 +45,21 @@ impl Pins {
         let pin = Pin { fingerprint: fingerprint.to_owned(), file: pin_file(dir, fingerprint) };
         by_host.insert(host.clone(), pin);
         true
+    }
+
+    /// Returns the file that holds an announced key and nothing else: ssh itself then refuses every other one.
+    pub(crate) fn announced(&self, dir: &RunDir, key: &str) -> io::Result<PinFile> {
+        let mut announced = self.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = announced.get(key) {
+            return Ok(file.clone());
+        }
+        let path = dir.fresh("pin");
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("announced");
+        let alias = format!("snapback-{stem}");
+        dir.write(&path, &format!("{alias} {key}\n"))?;
+        let file = PinFile { path, alias };
+        announced.insert(key.to_owned(), file.clone());
+        Ok(file)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<HostName, Pin>> {

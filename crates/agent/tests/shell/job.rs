@@ -43,6 +43,8 @@ impl Work {
             ssh_config: None,
             known_hosts: KnownHosts::Strict,
             connect_timeout: secs(5),
+            host_key: None,
+            family: None,
         };
         let confirm = ConfirmPolicy {
             window: secs(10),
@@ -68,6 +70,7 @@ impl Work {
             checks: Vec::new(),
             confirm,
             last_resort: LastResort::default(),
+            proof: Default::default(),
             vars: BTreeMap::new(),
         };
         Self { run, job, contents: Contents::new() }

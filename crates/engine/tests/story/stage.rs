@@ -195,6 +195,7 @@ fn job() -> HostJob {
             reorder_kex: true,
         },
         last_resort: Default::default(),
+        proof: Default::default(),
         vars: Default::default(),
     }
 }
@@ -211,5 +212,7 @@ fn way(host: &HostName) -> Way {
         ssh_config: None,
         known_hosts: KnownHosts::Strict,
         connect_timeout: Duration::from_secs(10),
+        host_key: None,
+        family: None,
     }
 }

@@ -8,7 +8,8 @@ use crate::place::{At, Place};
 use crate::problem::Problem;
 use crate::reader::written;
 use snapback_core::check::Check;
-use snapback_core::deadline::{BadPolicy, ConfirmPolicy, window_default, window_least};
+use snapback_core::deadline::{BadPolicy, ConfirmPolicy, TIME_FOR_A_PERSON, window_default, window_least};
+use snapback_core::proof::{Mode, Proof};
 use snapback_core::undo::LastResort;
 use std::time::Duration;
 
@@ -24,12 +25,13 @@ pub(super) struct Limits {
     settle: Duration,
     timeout: Option<Duration>,
     reorder_kex: bool,
+    pub(super) proof: Proof,
     written: RawConfirm,
 }
 
 impl Limits {
-    /// Returns the limits of a fleet.
-    pub(super) fn of(document: &Document) -> Self {
+    /// Returns the limits of a fleet; a mode that was asked for on the command line wins.
+    pub(super) fn of(document: &Document, mode: Option<Mode>) -> Self {
         let written = document.confirm.as_ref().map(|confirm| confirm.value.clone()).unwrap_or_default();
         let or = |key: &Option<At<Duration>>, default| key.as_ref().map_or(default, |key| key.value);
         Self {
@@ -38,16 +40,22 @@ impl Limits {
             settle: or(&written.settle, SETTLE),
             timeout: written.timeout.as_ref().map(|key| key.value),
             reorder_kex: written.reorder_kex.unwrap_or(true),
+            proof: Proof {
+                mode: mode.or(written.mode).unwrap_or_default(),
+                probes: written.probes.unwrap_or(1),
+                via: written.via.clone(),
+            },
             written,
         }
     }
 
-    /// Returns the policy of a host: the window that was set, or the worst case of its checks, at least a minute.
+    /// Returns the policy of a host: the window that was set, or the worst case of its checks, at least a minute, and
+    /// more where a person is asked.
     pub(super) fn policy(&self, host: &Host, checks: &[Check]) -> ConfirmPolicy {
+        let person = if self.proof.mode == Mode::Manual { TIME_FOR_A_PERSON } else { Duration::ZERO };
+        let computed = || window_default(self.settle, checks, host.connect_timeout()) + person;
         ConfirmPolicy {
-            window: self
-                .timeout
-                .unwrap_or_else(|| window_default(self.settle, checks, host.connect_timeout())),
+            window: self.timeout.unwrap_or_else(computed),
             apply_timeout: self.apply_timeout,
             hard_cap: self.hard_cap,
             settle: self.settle,

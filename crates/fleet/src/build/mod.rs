@@ -75,7 +75,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let chosen = request::limit(request.limit.as_deref(), &chooser);
 
     let mut bench = Bench { report, store: Store::default(), templates: Templates::new(), notes: Vec::new() };
-    let limits = Limits::of(document);
+    let limits = Limits::of(document, request.mode);
     let last_resort = bench.last_resort(document);
     let changes = bench.changes(document, &chooser, &limits);
     let checks = bench.checks(document, &chooser);
@@ -188,6 +188,7 @@ impl Bench<'_> {
             r#become: host.keys.r#become.unwrap_or_default(),
             changes: Assembly::of(self, target, &plan.protection).changes(&changes),
             confirm: plan.limits.policy(host, &checks),
+            proof: plan.limits.proof.clone(),
             checks,
             last_resort: plan.last_resort.clone(),
             vars: host.keys.vars.iter().map(|(name, value)| (name.clone(), value.to_text())).collect(),

@@ -19,6 +19,7 @@ pub(crate) struct WasKeys {
     pub(crate) user: Option<String>,
     pub(crate) identity_file: Option<PathBuf>,
     pub(crate) proxy_jump: Option<String>,
+    pub(crate) host_key: Option<String>,
 }
 
 impl WasKeys {
@@ -29,6 +30,7 @@ impl WasKeys {
         take(&mut self.user, nearer.user.as_ref());
         take(&mut self.identity_file, nearer.identity_file.as_ref());
         take(&mut self.proxy_jump, nearer.proxy_jump.as_ref());
+        take(&mut self.host_key, nearer.host_key.as_ref());
     }
 
     fn read(value: &Value<'_>) -> Option<Self> {
@@ -39,6 +41,7 @@ impl WasKeys {
             user: table.get("user").and_then(|v| ssh_word(&v)),
             identity_file: table.get("identity_file").and_then(|v| path(&v)),
             proxy_jump: table.get("proxy_jump").and_then(|v| jump(&v)),
+            host_key: table.get("host_key").and_then(|v| host_key(&v)),
         })
     }
 }
@@ -55,6 +58,7 @@ pub(crate) struct HostKeys {
     pub(crate) address: Option<String>,
     pub(crate) identity_file: Option<PathBuf>,
     pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) host_key: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) vars: BTreeMap<String, VarValue>,
     pub(crate) was: WasKeys,
@@ -89,6 +93,7 @@ impl HostKeys {
             address: table.get("address").and_then(|v| ssh_word(&v)),
             identity_file: table.get("identity_file").and_then(|v| path(&v)),
             connect_timeout: table.get("connect_timeout").and_then(|v| v.duration(false)).map(|d| d.value),
+            host_key: table.get("host_key").and_then(|v| host_key(&v)),
             tags: table.get("tags").map(|v| tags(&v)).unwrap_or_default(),
             vars: table.get("vars").map(|v| vars(&v)).unwrap_or_default(),
             was: table.get("was").and_then(|v| WasKeys::read(&v)).unwrap_or_default(),
@@ -107,6 +112,7 @@ impl HostKeys {
         take(&mut self.address, nearer.address.as_ref());
         take(&mut self.identity_file, nearer.identity_file.as_ref());
         take(&mut self.connect_timeout, nearer.connect_timeout.as_ref());
+        take(&mut self.host_key, nearer.host_key.as_ref());
         for tag in &nearer.tags {
             if !self.tags.contains(tag) {
                 self.tags.push(tag.clone());
@@ -146,21 +152,43 @@ fn ssh_word(value: &Value<'_>) -> Option<String> {
     }
 }
 
+/// Reads a host key as its `.pub` file has it; the comment is dropped.
+fn host_key(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?.value;
+    let mut words = text.split_ascii_whitespace();
+    let (kind, key) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // Each key begins with the length of its type's name, which is less than 256.
+    let plain = key.len() > 40 && key.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    let known = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start));
+    if plain && key.starts_with("AAAA") && known && !kind.contains("-cert-") {
+        return Some(format!("{kind} {key}"));
+    }
+    let hint =
+        "it is the first two words of a file like /etc/ssh/ssh_host_ed25519_key.pub: \"ssh-ed25519 AAAA...\"";
+    value.complain("this is no host key", Some(hint.to_owned()));
+    None
+}
+
 /// Reads jump hosts: `[user@]host[:port]`, several with commas.
 fn jump(value: &Value<'_>) -> Option<String> {
     let text = value.text()?.value;
+    hops(value, "proxy_jump", &text).then_some(text)
+}
+
+/// Says what is wrong with jump hosts, if anything is.
+pub(super) fn hops(value: &Value<'_>, key: &str, text: &str) -> bool {
     for hop in text.split(',') {
         let bare = hop.trim_start_matches("ssh://").replace(['[', ']'], "");
         if let Err(why) = HostName::parse(&bare) {
             let hint = "it is `[user@]host[:port]`, several with commas between them".to_owned();
             value.complain(
-                format!("`proxy_jump`: {}", why.to_string().replace("a host name", "a hop")),
+                format!("`{key}`: {}", why.to_string().replace("a host name", "a hop")),
                 Some(hint),
             );
-            return None;
+            return false;
         }
     }
-    Some(text)
+    true
 }
 
 /// Reads a path on the controller: `~/` is the home folder, a relative one starts beside the file.

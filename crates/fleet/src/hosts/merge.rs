@@ -51,6 +51,8 @@ impl Host {
             ssh_config: keys.ssh_config.clone(),
             known_hosts: keys.known_hosts.unwrap_or_default(),
             connect_timeout: self.connect_timeout(),
+            host_key: keys.host_key.clone(),
+            family: None,
         };
         let was = keys.was.clone();
         let old = Way {
@@ -59,6 +61,8 @@ impl Host {
             user: was.user.or_else(|| last.user.clone()),
             identity_file: was.identity_file.or_else(|| last.identity_file.clone()),
             proxy_jump: was.proxy_jump.or_else(|| last.proxy_jump.clone()),
+            // Not the final one: a key that is announced is one that the host doesn't show yet.
+            host_key: was.host_key,
             ..last.clone()
         };
         if old == last { vec![last] } else { vec![last, Way { kind: WayKind::Was, ..old }] }

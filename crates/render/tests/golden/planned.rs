@@ -163,6 +163,7 @@ fn job(name: &str, changes: Vec<Change>) -> HostJob {
         checks,
         confirm,
         last_resort,
+        proof: Default::default(),
         vars,
     }
 }

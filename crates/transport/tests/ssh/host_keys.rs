@@ -167,3 +167,60 @@ fn certify(sshd: &Sshd) {
         .unwrap();
     assert!(status.success());
 }
+
+#[tokio::test]
+async fn an_announced_key_is_taken_and_no_other() {
+    let mut sshd = Sshd::start();
+    let connector = connector();
+    let key_now = || {
+        let text = std::fs::read_to_string(sshd.path("host_key.pub")).unwrap();
+        text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    };
+    let old = key_now();
+    let was = Way { kind: WayKind::Was, ..sshd.way() };
+    assert_eq!(once(&connector, &was, command("echo in")).await.unwrap().good(), "in");
+    sshd.swap_host_key();
+    let new = std::fs::read_to_string(sshd.path("host_key.pub")).unwrap();
+    let new = new.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let last = Way { host_key: Some(new), ..sshd.way() };
+    assert_eq!(once(&connector, &last, command("echo in")).await.unwrap().good(), "in");
+    assert_eq!(
+        both_fail(&connector, &was).await.kind,
+        ConnectErrorKind::ChangedHostKey,
+        "the old way is still pinned"
+    );
+    let unmoved = Way { host_key: Some(old), ..sshd.way() };
+    let error = both_fail(&connector, &unmoved).await;
+    assert_eq!(error.kind, ConnectErrorKind::ChangedHostKey, "{error:?}");
+    assert!(error.message.contains("another host key than the announced one"), "{error:?}");
+    forget(&sshd);
+    let fresh = crate::bench::connector();
+    assert_eq!(once(&fresh, &last, command("echo in")).await.unwrap().good(), "in");
+    assert_eq!(
+        std::fs::read_to_string(sshd.path("known_hosts")).unwrap(),
+        "",
+        "no file of the user's changes"
+    );
+}
+
+#[tokio::test]
+async fn a_way_that_is_bound_to_a_version_of_ip_goes_by_no_other() {
+    use snapback_core::way::Family;
+    let sshd = Sshd::start();
+    let by =
+        |family| Way { family: Some(family), address: Some("localhost".to_owned()), ..accept_new(&sshd) };
+    assert_eq!(once(&connector(), &by(Family::V4), command("echo in")).await.unwrap().good(), "in");
+    let error = once(&connector(), &by(Family::V6), command("echo in")).await.unwrap_err();
+    assert!(
+        matches!(error.kind, ConnectErrorKind::Refused | ConnectErrorKind::NoRoute | ConnectErrorKind::Name),
+        "{error:?}"
+    );
+    assert!(error.message.contains("::1") || error.kind == ConnectErrorKind::Name, "{error:?}");
+    let literal = Way {
+        address: Some("127.0.0.1".to_owned()),
+        proxy_jump: Some("jump.test".to_owned()),
+        ..by(Family::V6)
+    };
+    let error = once(&connector(), &literal, command("echo in")).await.unwrap_err();
+    assert!(error.message.contains("has no address of IPv6"), "{error:?}");
+}
