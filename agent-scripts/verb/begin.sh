@@ -13,7 +13,7 @@ verb_begin() {
 	snapshot_changes
 	arm
 	start_apply
-	follow_journal 0 ready
+	follow_journal 0 "${2:-ready}"
 	tell end
 }
 

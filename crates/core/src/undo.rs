@@ -140,6 +140,7 @@ mod tests {
             changes: changes.into_iter().map(|kind| Change { name: String::new(), kind }).collect(),
             checks: Vec::new(),
             confirm: ConfirmPolicy { apply_timeout: secs(100), ..POLICY },
+            proof: Default::default(),
             last_resort: LastResort::default(),
             vars: std::collections::BTreeMap::new(),
         }

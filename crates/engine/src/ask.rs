@@ -47,6 +47,13 @@ pub struct Standing {
 pub enum Settled {
     /// Confirmed, durably.
     Confirmed,
+    /// The deadline was moved.
+    Extended {
+        /// By how much; less than asked for where the hard cap is near.
+        by: Duration,
+        /// What is left until the guard undoes.
+        left: Duration,
+    },
     /// The old state is back, verified; and what the host's own checks said then.
     RolledBack(Option<Health>),
     /// The undo left these items broken.
@@ -105,28 +112,41 @@ impl Asker {
         Ok(if known { standing } else { Standing::default() })
     }
 
-    /// Rolls back whatever is pending, and hears it to the end.
+    /// Rolls back whatever is pending, or this run alone, and hears it to the end.
     ///
     /// # Errors
     /// [`Failure`] when the host could not be asked, or the line broke before the end was known.
-    pub async fn roll_back(&self, job: &HostJob, cause: &str) -> Result<Settled, Failure> {
-        self.settle(job, &["rollback", "current"], &format!("{cause}\n")).await
+    pub async fn roll_back(&self, job: &HostJob, run: Option<&str>, cause: &str) -> Result<Settled, Failure> {
+        self.settle(job, &["rollback", run.unwrap_or("current")], &format!("{cause}\n")).await
     }
 
-    /// Confirms what is pending, with the token of this controller's record, over a fresh connection.
+    /// Confirms what is pending, or this run alone, with the token of a record, over a fresh connection.
     ///
     /// # Errors
     /// [`Failure`] when the host could not be asked.
-    pub async fn confirm(&self, job: &HostJob) -> Result<Settled, Failure> {
-        let Some(pending) = self.standing(job).await?.pending else { return Ok(Settled::Nothing) };
-        let record = match self.record_of(&pending, job) {
+    pub async fn confirm(&self, job: &HostJob, run: Option<&str>) -> Result<Settled, Failure> {
+        let record = match self.record_for(job, run).await? {
             Ok(record) => record,
-            Err(why) => return Ok(Settled::Denied(why)),
+            Err(settled) => return Ok(settled),
         };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
         // Only the final way confirms: what the old one proves is gone when `was` is.
         let ways: Vec<Way> = job.final_way().cloned().into_iter().collect();
         self.settle_by(job, &ways, &verb, &format!("{}\n", record.token)).await
+    }
+
+    /// Moves the deadline of what is pending, or of this run alone, with the token of a record, over a fresh connection.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn extend(&self, job: &HostJob, run: Option<&str>, by: Duration) -> Result<Settled, Failure> {
+        let record = match self.record_for(job, run).await? {
+            Ok(record) => record,
+            Err(settled) => return Ok(settled),
+        };
+        let by = by.as_secs().to_string();
+        let verb = ["extend", record.run.as_str(), by.as_str()];
+        self.settle_by(job, &job.ways, &verb, &format!("{}\n", record.token)).await
     }
 
     /// Takes a host whose rollback failed as it is.
@@ -215,12 +235,27 @@ impl Asker {
         Becoming { r#become: job.r#become, host: job.host.clone(), password: self.password.clone() }
     }
 
+    /// Returns the record of the run, or of the one that the host says is pending; else how that settles it.
+    async fn record_for(
+        &self,
+        job: &HostJob,
+        run: Option<&str>,
+    ) -> Result<Result<HostRecord, Settled>, Failure> {
+        if let Some(run) = run {
+            let record = self.records.find(run, &job.host).ok().flatten();
+            let none = || Settled::Denied(format!("there is no record of run {run} for this host here"));
+            return Ok(record.ok_or_else(none));
+        }
+        let Some(pending) = self.standing(job).await?.pending else { return Ok(Err(Settled::Nothing)) };
+        Ok(self.record_of(&pending, job).map_err(Settled::Denied))
+    }
+
     fn record_of(&self, pending: &Pending, job: &HostJob) -> Result<HostRecord, String> {
         match self.records.find(&pending.tx, &job.host) {
             Ok(Some(record)) => Ok(record),
             Ok(None) | Err(_) => Err(format!(
                 "this controller has no record of run {} by {}, so it has no token to confirm it; confirm it where \
-                 the run was started, or roll it back",
+                 the run was started, hand its record over with --record, or roll it back",
                 pending.tx, pending.owner
             )),
         }
@@ -244,6 +279,10 @@ impl Asker {
             .ask(job, ways, (verb, stdin), |answer| match answer {
                 Answer::Confirmed | Answer::Journal(_, Entry::Confirmed) => {
                     settled = Some(Settled::Confirmed)
+                }
+                Answer::Extended { by, left } => {
+                    let (by, left) = (Duration::from_secs(by), Duration::from_secs(left));
+                    settled = Some(Settled::Extended { by, left });
                 }
                 Answer::Journal(_, Entry::RolledBack { health, .. }) => {
                     settled = Some(Settled::RolledBack(health));

@@ -8,6 +8,7 @@ pub mod ask;
 mod becoming;
 mod host;
 pub mod local_check;
+pub mod person;
 pub mod record;
 pub mod run;
 mod stream;

@@ -2,6 +2,7 @@
 
 use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
+use crate::person::{Desk, Person};
 use crate::record::{HostRecord, Records};
 use crate::stream::Events;
 use futures::stream::{self, StreamExt};
@@ -43,6 +44,8 @@ pub struct RunParts {
     pub password: Option<SudoPassword>,
     /// Whether the plan wants the texts of what would be replaced.
     pub texts: bool,
+    /// Who is asked where the mode is manual. Without anybody the guards decide.
+    pub person: Option<Arc<dyn Person>>,
 }
 
 /// A run whose hosts have not been looked at.
@@ -98,6 +101,7 @@ impl Run {
             records: parts.records,
             password: parts.password,
             texts: parts.texts,
+            desk: parts.person.map(Desk::new),
             connecting: tokio::sync::Semaphore::new(connect_slots.max(1)),
         });
         let tasks = jobs.into_iter().map(|job| HostTask::new(shared.clone(), job)).collect();

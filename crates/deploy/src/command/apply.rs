@@ -56,6 +56,7 @@ pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyh
         events: sender,
         records: Records::in_state_dir(&wiring::state_dir(global)?),
         texts: global.output == Output::Human,
+        person: None,
         spec,
     };
     Ok((Run::new(parts), faces::listen(global, receiver)))

@@ -4,18 +4,23 @@
 use super::HostTask;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
+use futures::stream::{self, StreamExt};
 use snapback_agent::answer::Answer;
 use snapback_core::event::EventKind;
 use snapback_core::lifecycle::Input;
+use snapback_core::way::Way;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest an answer may take once the host is connected; another try may do better.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
+/// How many probes of a host are under way at the same time: sshd limits connections that have not logged in yet.
+const PROBES_AT_ONCE: usize = 4;
+
 /// What one try at confirming came to.
 enum Tried {
-    /// Done, durably.
+    /// Done: confirmed durably, or, for a probe, answered.
     Confirmed,
     /// No, and asking again won't help.
     Denied(String),
@@ -28,12 +33,17 @@ impl HostTask {
     /// confirming twice is answered as confirmed.
     pub(super) async fn confirm(&mut self) {
         let until = self.deadline.unwrap_or_else(Instant::now);
+        let mut missing = self.job.final_way().map(|way| self.job.proof.ways(way)).unwrap_or_default();
         let mut attempt = 0;
         let mut told = String::new();
         loop {
             attempt += 1;
             self.tell(EventKind::Confirming { attempt });
-            match self.try_confirm().await {
+            let tried = match self.probe(&mut missing).await {
+                Some(no) => no,
+                None => self.try_confirm().await,
+            };
+            match tried {
                 Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
                 Tried::Denied(reason) => {
                     self.verdict.unconfirmed(&reason);
@@ -56,18 +66,52 @@ impl HostTask {
         }
     }
 
+    /// Opens what must get in before the confirmation; what got in once is not asked again. Returns why it may not be
+    /// sent yet, each failing way by its name.
+    async fn probe(&self, missing: &mut Vec<(String, Way)>) -> Option<Tried> {
+        let tried: Vec<_> = stream::iter(std::mem::take(missing))
+            .map(|(name, way)| async move { (self.probe_by(&way).await, name, way) })
+            .buffered(PROBES_AT_ONCE)
+            .collect()
+            .await;
+        let mut reasons = Vec::new();
+        for (probed, name, way) in tried {
+            match probed {
+                Tried::Confirmed => {}
+                Tried::Denied(reason) => return Some(Tried::Denied(format!("{name}: {reason}"))),
+                Tried::Again(reason) => {
+                    reasons.push(format!("{name}: {reason}"));
+                    missing.push((name, way));
+                }
+            }
+        }
+        (!reasons.is_empty()).then(|| Tried::Again(reasons.join("; ")))
+    }
+
+    /// One fresh connection that the target must answer, and find fresh.
+    async fn probe_by(&self, way: &Way) -> Tried {
+        let Some(record) = self.record.as_ref() else {
+            return Tried::Denied("the run's record is missing".to_owned());
+        };
+        self.try_once(way, &["probe", record.run.as_str()], &record.token).await
+    }
+
     async fn try_confirm(&self) -> Tried {
         let (Some(way), Some(record)) = (self.job.final_way(), self.record.as_ref()) else {
             return Tried::Denied("the run's record is missing".to_owned());
         };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
+        self.try_once(way, &verb, &record.token).await
+    }
+
+    async fn try_once(&self, way: &Way, verb: &[&str], token: &str) -> Tried {
         let limit = way.connect_timeout + ANSWER_WITHIN;
-        let talk = Talk::plain(self.becoming(), &verb, &format!("{}\n", record.token), limit);
+        let talk = Talk::plain(self.becoming(), verb, &format!("{token}\n"), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
         let cheap = self.job.confirm.reorder_kex;
         let ending = talk
             .fresh(&*self.shared.connector, way, cheap, |answer| match answer {
-                Answer::Confirmed => tried = Tried::Confirmed,
+                Answer::Confirmed | Answer::Probed => tried = Tried::Confirmed,
                 Answer::Denied { reason, text } => tried = denied(&reason, text),
                 Answer::Error(text) => tried = Tried::Again(text),
                 _ => {}

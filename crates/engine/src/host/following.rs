@@ -28,6 +28,8 @@ enum Heard {
     Check(CheckReport),
     /// All local checks have.
     ChecksDone,
+    /// A person has said yes or no; nothing when there was no answer.
+    Person(Option<bool>),
 }
 
 /// The things that go on beside each other while a host is followed; they end with it. The line that began is not
@@ -36,11 +38,12 @@ struct Beside {
     sender: mpsc::UnboundedSender<Heard>,
     again: Option<JoinHandle<()>>,
     checks: Option<JoinHandle<()>>,
+    person: Option<JoinHandle<()>>,
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        for task in self.checks.iter().chain(&self.again) {
+        for task in self.checks.iter().chain(&self.again).chain(&self.person) {
             task.abort();
         }
     }
@@ -53,10 +56,13 @@ impl HostTask {
         if !self.begin_line(&sender) {
             return;
         }
-        let mut beside = Beside { sender, again: None, checks: None };
+        let mut beside = Beside { sender, again: None, checks: None, person: None };
         while is_followed(self.state) {
             if self.state == State::Checking && beside.checks.is_none() {
                 beside.checks = Some(self.start_checks(&beside.sender));
+            }
+            if self.person_is_next && self.state == State::TargetReady && beside.person.is_none() {
+                beside.person = Some(self.ask_person(&beside.sender));
             }
             let by = self.followed_until();
             tokio::select! {
@@ -70,8 +76,8 @@ impl HostTask {
         }
     }
 
-    /// Until when following may lead somewhere. Once the target is ready nothing more is heard of it, and past the
-    /// deadline it can't be confirmed: then it is asked at once.
+    /// Until when following may lead somewhere. Past the deadline a ready target can't be confirmed: then it is asked
+    /// at once.
     fn followed_until(&self) -> Instant {
         match (self.state, self.deadline) {
             (State::TargetReady, Some(deadline)) => deadline,
@@ -81,7 +87,12 @@ impl HostTask {
 
     fn overdue(&mut self) {
         if self.state == State::TargetReady {
-            self.verdict.because("the local checks had not ended when the confirm window did");
+            let why = if self.person_is_next {
+                "nobody said yes within the confirm window"
+            } else {
+                "the local checks had not ended when the confirm window did"
+            };
+            self.verdict.because(why);
         }
         self.hear(Input::DeadlinePassed);
     }
@@ -121,8 +132,36 @@ impl HostTask {
         let parts = payload::for_begin(&shared.spec, &self.job, &shared.contents, &tx, &self.inspected)
             .map_err(|e| e.to_string())?;
         self.tell(EventKind::Uploading { bytes: payload::size(&parts) });
-        let limit = self.undone_by().saturating_duration_since(Instant::now());
-        Ok(Talk::payload(self.becoming(), &["begin", &shared.spec.run], (parts, false), limit))
+        let limit = self.heard_by().saturating_duration_since(Instant::now());
+        let verb = ["begin", &shared.spec.run, self.heard_until()];
+        Ok(Talk::payload(self.becoming(), &verb, (parts, false), limit))
+    }
+
+    /// How far the journal is followed: to its end where the target may be ready long before it is confirmed, so that
+    /// a reboot or a rollback meanwhile is heard at once.
+    fn heard_until(&self) -> &'static str {
+        let waits = self.is_manual() || self.job.checks.iter().any(|c| c.runs == Where::Local);
+        if waits { "done" } else { "ready" }
+    }
+
+    /// How long a line may be listened to at the most, however far the deadline may be extended meanwhile.
+    fn heard_by(&self) -> Instant {
+        self.undone_by().max(Instant::now() + self.job.confirm.hard_cap)
+    }
+
+    /// Waits for a person's word. A host that has no one to ask is confirmed from elsewhere, or by nobody.
+    fn ask_person(&mut self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
+        let left = self.deadline_told.borrow().saturating_duration_since(Instant::now());
+        self.tell(EventKind::AwaitingPerson { left: left.as_secs() });
+        let answer = self.seat.take().map(|seat| seat.wait(&self.job.host, self.deadline_told.subscribe()));
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            let said = match answer {
+                Some(answer) => answer.await.ok(),
+                None => None,
+            };
+            drop(sender.send(Heard::Person(said)));
+        })
     }
 
     fn start_checks(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
@@ -140,7 +179,14 @@ impl HostTask {
         match heard {
             Heard::Answer(answer) => self.take_answer(answer),
             Heard::Check(report) => self.take_report(report),
-            Heard::ChecksDone => self.hear(Input::LocalChecksPassed),
+            // A person's word is the last of the local checks.
+            Heard::ChecksDone if self.is_manual() => self.person_is_next = true,
+            Heard::ChecksDone | Heard::Person(Some(true)) => self.hear(Input::LocalChecksPassed),
+            Heard::Person(Some(false)) => {
+                self.verdict = Verdict::failed("a person said no");
+                self.hear(Input::LocalChecksFailed);
+            }
+            Heard::Person(None) => {}
             Heard::LineEnded(_) => {}
         }
     }
@@ -164,13 +210,13 @@ impl HostTask {
 
     /// A line that ends when all was said has been heard out; any other end is a line lost.
     async fn line_ended(&mut self, ending: Ending, beside: &mut Beside) {
-        if !is_followed(self.state) || matches!(self.state, State::TargetReady) {
+        if !is_followed(self.state) {
             return;
         }
         if self.state == State::Beginning {
             return self.begin_ended(&ending);
         }
-        if matches!(ending, Ending::Whole) && self.state == State::Checking {
+        if matches!(ending, Ending::Whole) && matches!(self.state, State::Checking | State::TargetReady) {
             // The target has said `ready` or worse; the input for it was heard before.
             return;
         }
@@ -204,11 +250,11 @@ impl HostTask {
         let sender = sender.clone();
         let (shared, job) = (self.shared.clone(), self.job.clone());
         let (mut heard, mut way) = (self.heard, self.way);
-        let (by, becoming) = (self.undone_by(), self.becoming());
+        let (by, until, becoming) = (self.heard_by(), self.heard_until(), self.becoming());
         tokio::spawn(async move {
             while Instant::now() < by {
                 let from = heard.to_string();
-                let verb = ["follow", shared.spec.run.as_str(), from.as_str(), "ready"];
+                let verb = ["follow", shared.spec.run.as_str(), from.as_str(), until];
                 let left = by.saturating_duration_since(Instant::now());
                 let talk = Talk::plain(becoming.clone(), &verb, "", left);
                 let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
@@ -276,14 +322,15 @@ impl HostTask {
         match entry {
             Entry::Armed { apply_timeout, undo, .. } => {
                 self.undo_told = Duration::from_secs(undo);
-                self.deadline = Some(Instant::now() + Duration::from_secs(apply_timeout));
+                self.undoes_in(apply_timeout);
                 self.hear(Input::TargetArmed);
             }
             Entry::Applying => self.hear(Input::TargetApplying),
             Entry::Applied { left } => {
-                self.deadline = Some(Instant::now() + Duration::from_secs(left));
+                self.undoes_in(left);
                 self.hear(Input::TargetApplied);
             }
+            Entry::Extended { left, .. } => self.undoes_in(left),
             Entry::ChangeStarted { n } => self.note_irreversible(n),
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {

@@ -11,7 +11,8 @@ mod telling;
 pub(crate) use looking::inspect_limit;
 
 use crate::becoming::{Becoming, SudoPassword};
-use crate::record::{HostRecord, Records};
+use crate::person::{Desk, Seat};
+use crate::record::{HostRecord, Reach, Records};
 use crate::stream::Events;
 use crate::talk::random_hex;
 use crate::verdict::Verdict;
@@ -24,6 +25,7 @@ use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::outcome::HostResult;
+use snapback_core::proof::Mode;
 use snapback_core::undo::undo_limit;
 use snapback_core::way::Way;
 use snapback_transport::{Connector, Session};
@@ -31,7 +33,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 /// How long a host may take to boot that its failed undo has started again.
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) records: Records,
     pub(crate) password: Option<SudoPassword>,
     pub(crate) texts: bool,
+    pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) connecting: Semaphore,
 }
 
@@ -66,6 +69,12 @@ pub(crate) struct HostTask {
     deadline: Option<Instant>,
     /// The longest that an undo may take, as the target says.
     undo_told: Duration,
+    /// The same, for whoever asks a person.
+    deadline_told: watch::Sender<Instant>,
+    /// Where a person's word will be waited for.
+    seat: Option<Seat>,
+    /// The local checks have passed, and a person's word is still to come.
+    person_is_next: bool,
     /// The target has said that it undoes.
     undo_heard: bool,
     /// Local checks that were red before the change, and why.
@@ -89,6 +98,9 @@ impl HostTask {
             heard: 0,
             deadline: None,
             undo_told: Duration::ZERO,
+            deadline_told: watch::Sender::new(Instant::now()),
+            seat: None,
+            person_is_next: false,
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
@@ -117,12 +129,18 @@ impl HostTask {
             return self.tell_end();
         }
         self.hear(Input::Go);
+        if self.is_manual() {
+            self.seat = self.shared.desk.as_ref().map(Desk::enter);
+        }
         while !self.state.is_final() {
             match self.state {
                 State::Confirming => self.confirm().await,
                 State::RollingBack => self.roll_back().await,
                 State::Asking => self.ask().await,
-                _ => self.follow().await,
+                _ => {
+                    self.follow().await;
+                    self.seat = None;
+                }
             }
         }
         self.close_session().await;
@@ -140,6 +158,11 @@ impl HostTask {
             host: self.job.host.clone(),
             token: random_hex(32),
             plan_digest: sha256_hex(&[plan.as_slice(), state].concat()),
+            reach: Some(Reach {
+                ways: self.job.ways.clone(),
+                r#become: self.job.r#become,
+                confirm: self.job.confirm,
+            }),
         };
         self.record = Some(record.clone());
         record
@@ -177,6 +200,17 @@ impl HostTask {
 
     fn tell(&self, kind: EventKind) {
         self.shared.events.host(&self.job.host, kind);
+    }
+
+    fn is_manual(&self) -> bool {
+        self.job.proof.mode == Mode::Manual
+    }
+
+    /// The guard undoes in so many seconds.
+    fn undoes_in(&mut self, left: u64) {
+        let deadline = Instant::now() + Duration::from_secs(left);
+        self.deadline = Some(deadline);
+        self.deadline_told.send_replace(deadline);
     }
 
     fn way(&self) -> Option<&Way> {

@@ -36,6 +36,7 @@ impl HostTask {
             Entry::Check { n, status, detail } => self.check_event(n, &status, detail),
             Entry::Recheck { n, status, detail } => self.recheck_event(n, &status, detail),
             Entry::Ready { left } => EventKind::Ready { left },
+            Entry::Extended { by, left } => EventKind::Extended { by, left },
             Entry::RollingBack { cause } => EventKind::RollbackStarted { cause },
             Entry::UndoItem { ok, text } => undo_item(ok, &text),
             Entry::UndoAgain { text } | Entry::Warning { text } => EventKind::Warning { text },

@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails panics")]
 
 mod host;
+mod proof;
 mod stage;

@@ -1,13 +1,18 @@
 //! One scripted host and a run on it.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use snapback_core::change::{Change, ChangeKind, Command, ScriptChange};
+use snapback_core::check::{Check, Pace, Probe, Where};
 use snapback_core::deadline::ConfirmPolicy;
 use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::proof::Proof;
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::ask::{Asker, Failure, Settled};
+use snapback_engine::person::{Person, Waiting};
 use snapback_engine::record::Records;
 use snapback_engine::{Run, RunParts, events};
 use snapback_testkit::scripted::{Asked, Reply, Scripted};
@@ -23,6 +28,35 @@ const HOST: &str = "web1";
 pub(crate) struct Stage {
     scripted: Scripted,
     dir: tempfile::TempDir,
+    proof: Proof,
+    checks: Vec<Check>,
+    person: Option<Arc<dyn Person>>,
+}
+
+/// A person who gives one answer, after a while.
+pub(crate) struct Desk {
+    answer: Option<bool>,
+    after: Duration,
+}
+
+impl Desk {
+    pub(crate) fn says(answer: Option<bool>, after: Duration) -> Self {
+        Self { answer, after }
+    }
+}
+
+impl Person for Desk {
+    fn ask(&self, waiting: Vec<Waiting>) -> BoxFuture<'_, ()> {
+        async move {
+            tokio::time::sleep(self.after).await;
+            for waiting in waiting {
+                if let Some(yes) = self.answer {
+                    waiting.say(yes);
+                }
+            }
+        }
+        .boxed()
+    }
 }
 
 /// What a run came to.
@@ -33,7 +67,46 @@ pub(crate) struct Ran {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self { scripted: Scripted::new(), dir: tempfile::tempdir().unwrap() }
+        Self {
+            scripted: Scripted::new(),
+            dir: tempfile::tempdir().unwrap(),
+            proof: Proof::default(),
+            checks: Vec::new(),
+            person: None,
+        }
+    }
+
+    pub(crate) fn proof(self, proof: Proof) -> Self {
+        Self { proof, ..self }
+    }
+
+    pub(crate) fn person(self, desk: Desk) -> Self {
+        Self { person: Some(Arc::new(desk)), ..self }
+    }
+
+    /// A local check that takes so long to pass.
+    pub(crate) fn slow_local_check(self, time: Duration) -> Self {
+        let pace = Pace {
+            interval: Duration::from_secs(1),
+            timeout: time * 2,
+            min_healthy_time: Duration::ZERO,
+            healthy_deadline: time,
+            failure_limit: 0,
+        };
+        let check = Check {
+            name: "slow".to_owned(),
+            runs: Where::Local,
+            probe: Probe::Run(Command::Inline(format!("sleep {}", time.as_secs()))),
+            pace,
+            required: true,
+            baseline: false,
+        };
+        Self { checks: vec![check], ..self }
+    }
+
+    /// What was asked over connections of its own, in order.
+    pub(crate) fn fresh(&self) -> Vec<Asked> {
+        self.scripted.asked().into_iter().filter(|asked| asked.fresh).collect()
     }
 
     /// Adds a reply to the host's script.
@@ -56,13 +129,14 @@ impl Stage {
         let run = Run::new(RunParts {
             password: None,
             spec: spec(),
-            jobs: vec![job()],
+            jobs: vec![HostJob { proof: self.proof.clone(), checks: self.checks.clone(), ..job() }],
             contents: Default::default(),
             dir: self.dir.path().to_owned(),
             connector: Arc::new(self.scripted.clone()),
             events: sender,
             records: Records::in_state_dir(self.dir.path()),
             texts: false,
+            person: self.person.clone(),
         });
         let code = run.plan().await.apply().await.unwrap();
         let mut heard = Vec::new();
@@ -87,7 +161,7 @@ impl Stage {
             records: Records::in_state_dir(self.dir.path()),
             password: None,
         };
-        let settled = asker.confirm(&job).await;
+        let settled = asker.confirm(&job, None).await;
         let confirms = scripted
             .asked()
             .into_iter()
