@@ -41,6 +41,11 @@ impl Armed {
         hosts.iter().map(|(host, stand)| format!("{host} {}", stand.words(now_ms))).collect()
     }
 
+    fn stand_of(&self, host: &str) -> Option<Stand> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().find(|(name, _)| name == host).map(|(_, stand)| *stand)
+    }
+
     fn set(&self, host: &str, stand: Option<Stand>) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let at = hosts.iter().position(|(name, _)| name == host);
@@ -83,9 +88,15 @@ impl Subscriber for Armed {
             EventKind::GuardArmed { apply_timeout, window, .. } => {
                 Some(Stand::Applying { by_ms: by_ms(apply_timeout.saturating_add(window)) })
             }
-            EventKind::Applied { left } | EventKind::Ready { left } => {
+            EventKind::Applied { left } | EventKind::Ready { left } | EventKind::AwaitingPerson { left } => {
                 Some(Stand::Waiting { by_ms: by_ms(left) })
             }
+            // Before apply has ended it says nothing of the window.
+            EventKind::Extended { left, .. } => match self.stand_of(host.as_str()) {
+                Some(Stand::Waiting { .. }) => Some(Stand::Waiting { by_ms: by_ms(left) }),
+                Some(Stand::Applying { by_ms: now }) => Some(Stand::Applying { by_ms: now.max(by_ms(left)) }),
+                _ => return Ok(()),
+            },
             EventKind::RollbackStarted { .. } => Some(Stand::RollingBack),
             EventKind::HostFinished { .. } => None,
             _ => return Ok(()),

@@ -44,6 +44,7 @@ enum Phase {
     Applying(String),
     Checking,
     Ready,
+    Asking,
     Confirming,
     Undoing,
 }
@@ -67,6 +68,7 @@ impl Phase {
             Self::Applying(_) => "applying",
             Self::Checking => "checking",
             Self::Ready => "ready",
+            Self::Asking => "waits for a person",
             Self::Confirming => "confirming",
             Self::Undoing => "UNDOING",
         }
@@ -175,6 +177,11 @@ impl Seat {
             EventKind::Ready { left } => {
                 self.undoes_in(*left, at);
                 self.enter(Phase::Ready, at);
+            }
+            EventKind::Extended { left, .. } => self.undoes_in(*left, at),
+            EventKind::AwaitingPerson { left } => {
+                self.undoes_in(*left, at);
+                self.enter(Phase::Asking, at);
             }
             EventKind::Confirming { .. } => self.enter(Phase::Confirming, at),
             EventKind::RollbackStarted { .. } => {

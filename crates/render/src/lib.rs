@@ -18,6 +18,7 @@ mod palette;
 pub mod plan;
 mod progress;
 mod quantity;
+pub mod question;
 pub mod status;
 mod subscriber;
 mod summary;

@@ -75,6 +75,12 @@ fn confirmation(kind: &EventKind) -> String {
     match kind {
         EventKind::Applied { left } => format!("applied; the guard undoes in {}", seconds(*left)),
         EventKind::CheckFinished { .. } => check(kind),
+        EventKind::Extended { by, left } => {
+            format!("extended by {}; the guard undoes in {}", seconds(*by), seconds(*left))
+        }
+        EventKind::AwaitingPerson { left } => {
+            format!("all checks have passed; waits for a person, and the guard undoes in {}", seconds(*left))
+        }
         EventKind::Ready { left } => format!("ready to be confirmed; the guard undoes in {}", seconds(*left)),
         EventKind::LineLost { during } => {
             format!("line lost during {during}; the target goes on and its guard stays armed")

@@ -9,6 +9,7 @@ use snapback_core::deadline::ConfirmPolicy;
 use snapback_core::event::visible;
 use snapback_core::inspection::{GuardFacts, Inspection};
 use snapback_core::job::HostJob;
+use snapback_core::proof::{Mode, Proof};
 use snapback_core::undo::undo_limit;
 
 /// Said of a host on which a reboot would not undo.
@@ -39,6 +40,7 @@ pub(super) fn lines(job: &HostJob, inspection: &Inspection, palette: Palette) ->
     lines.push(format!("  {}", undo(job, inspection)));
     lines.extend(last_resort(job, guard).into_iter().map(|text| format!("  {}", palette.notable(&text))));
     lines.push(format!("  {}", checks(&job.checks)));
+    lines.extend(proof(&job.proof).map(|text| format!("  {}", palette.notable(&text))));
     lines.extend(
         guard
             .limits
@@ -85,6 +87,22 @@ fn last_resort(job: &HostJob, guard: &GuardFacts) -> Option<String> {
     });
     let deeds: Vec<_> = failsafe.into_iter().chain(reboot).collect();
     (!deeds.is_empty()).then(|| format!("an undo that fails {}", deeds.join(", then ")))
+}
+
+/// Tells what a confirmation takes beyond checks and one connection.
+pub(super) fn proof(proof: &Proof) -> Option<String> {
+    let mut parts = Vec::new();
+    if proof.mode == Mode::Manual {
+        parts.push("a person says yes once all checks have passed".to_owned());
+    }
+    if proof.probes > 1 {
+        parts.push(format!("{} fresh connections get in", proof.probes));
+    }
+    if !proof.via.is_empty() {
+        let via: Vec<_> = proof.via.iter().map(|v| visible(&v.to_string())).collect();
+        parts.push(format!("one gets in from each of {}", via.join(", ")));
+    }
+    (!parts.is_empty()).then(|| format!("confirmed only if {}", parts.join(", ")))
 }
 
 fn checks(checks: &[Check]) -> String {

@@ -1,7 +1,7 @@
 //! What a person must have read before saying yes.
 
 use super::deed::{Deed, deeds, what_is, what_shall_be};
-use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook};
+use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook, proof};
 use super::script::{command, is_irreversible};
 use super::{HostPlan, MOST_NAMES, PlanView, locks, unread};
 use crate::names::joined;
@@ -37,6 +37,7 @@ pub fn prompt_text(view: &PlanView<'_>) -> String {
         out.push_str(&format!("{}\n", palette.notable(&format!("{}: {text}", joined(hosts, MOST_NAMES)))));
     }
     out.push_str(&section("deadline", &things.deadlines, str::to_owned));
+    out.push_str(&section("proof", &things.proofs, str::to_owned));
     out.push_str(&format!("Change {hosts}?"));
     out
 }
@@ -69,6 +70,7 @@ struct Things {
     runs: Tally,
     weak_guard: Tally,
     deadlines: Tally,
+    proofs: Tally,
 }
 
 impl Things {
@@ -89,6 +91,9 @@ impl Things {
             self.weak_guard.add(text, host);
         }
         self.deadlines.add(deadline(&plan.job.confirm), host);
+        if let Some(text) = proof(&plan.job.proof) {
+            self.proofs.add(text, host);
+        }
     }
 
     fn change(&mut self, change: &Change, found: &ChangeInspection, host: &str) {
