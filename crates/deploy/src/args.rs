@@ -6,7 +6,9 @@ use clap::{
     ArgAction, ArgMatches, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
 };
 use snapback_core::outcome::{EXIT_CODES, ExitCode};
+use snapback_core::proof::Mode;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where to begin, below the lists.
 const BEGIN: &str = "\
@@ -91,6 +93,9 @@ pub(crate) struct ApplyArgs {
     /// Change the hosts without asking
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Who says that a host whose checks have passed may be confirmed; wins over `mode` in [confirm]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) confirm: Option<Confirm>,
     /// Show the plan and stop
     #[arg(long, conflicts_with = "yes")]
     pub(crate) dry_run: bool,
@@ -102,16 +107,59 @@ pub(crate) struct ApplyArgs {
     pub(crate) comment: String,
 }
 
+/// Who confirms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Confirm {
+    /// The checks alone
+    Auto,
+    /// A person, once the checks have passed
+    Manual,
+}
+
+impl From<Confirm> for Mode {
+    fn from(confirm: Confirm) -> Self {
+        match confirm {
+            Confirm::Auto => Self::Auto,
+            Confirm::Manual => Self::Manual,
+        }
+    }
+}
+
+/// Which pending transactions.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct PendingArgs {
+    /// The fleet file, or the id of a run: then its record says which hosts and how they are reached
+    #[arg(value_name = "FLEET|RUN", default_value = "./fleet.toml")]
+    pub(crate) target: PathBuf,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// The record of a run that another machine has started; `-` is standard input, and $DEPLOY_RECORD may hold its
+    /// text
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExtendArgs {
+    #[command(flatten)]
+    pub(crate) pending: PendingArgs,
+    /// By how much, like 10m; never past `hard_cap`
+    #[arg(long, value_name = "TIME", value_parser = snapback_fleet::parse_duration)]
+    pub(crate) by: Duration,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show what would change, host by host
     Plan(PlanArgs),
     /// Show pending transactions and how the last ones ended
-    Status(FleetArgs),
+    Status(PendingArgs),
     /// Confirm a pending transaction over a fresh connection
-    Confirm(FleetArgs),
+    Confirm(PendingArgs),
+    /// Give a pending transaction more time
+    Extend(ExtendArgs),
     /// Roll a pending transaction back, or mend a rollback that failed
-    Rollback(FleetArgs),
+    Rollback(PendingArgs),
     /// Accept hosts whose rollback failed as they are
     Resolve(ResolveArgs),
     /// Find what would keep a host from being deployed to

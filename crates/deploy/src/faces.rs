@@ -30,18 +30,46 @@ pub(crate) fn print(text: &str) {
 /// Those who show a run.
 pub(crate) struct Faces {
     task: JoinHandle<()>,
-    ways: mpsc::Sender<oneshot::Sender<()>>,
+    ways: MakesWay,
     /// What they know of armed hosts.
     pub(crate) armed: Armed,
+}
+
+/// Has those who show a run make way. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct MakesWay(mpsc::Sender<Asked>);
+
+/// Somebody wants to write.
+#[derive(Debug)]
+struct Asked {
+    made: oneshot::Sender<()>,
+    over: oneshot::Receiver<()>,
+}
+
+/// As long as it lives, nothing is shown.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "dropping it is what it is for")] oneshot::Sender<()>);
+
+impl MakesWay {
+    /// Has them show what they heard so far, and nothing more until this is dropped.
+    pub(crate) async fn hold(&self) -> Held {
+        let ((made, way), (held, over)) = (oneshot::channel(), oneshot::channel());
+        if self.0.send(Asked { made, over }).await.is_ok() {
+            way.await.ok();
+        }
+        Held(held)
+    }
 }
 
 impl Faces {
     /// Has them show what they heard so far and then make way for something that is about to be written.
     pub(crate) async fn make_way(&self) {
-        let (made, way) = oneshot::channel();
-        if self.ways.send(made).await.is_ok() {
-            way.await.ok();
-        }
+        drop(self.ways.hold().await);
+    }
+
+    /// Returns what makes them make way.
+    pub(crate) fn way(&self) -> MakesWay {
+        self.ways.clone()
     }
 
     /// Waits until the run's last event was shown.
@@ -66,7 +94,7 @@ pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
     if global.output == Output::Human {
         faces.add("summary", Box::new(Summary::new(Box::new(io::stderr()), colour())));
     }
-    let (ways, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+    let (ways, mut asked) = mpsc::channel::<Asked>(1);
     let task = tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -75,13 +103,14 @@ pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
                     Some(event) => faces.tell(&event),
                     None => break,
                 },
-                Some(made) = asked.recv() => {
+                Some(Asked { made, over }) = asked.recv() => {
                     faces.make_way();
                     made.send(()).ok();
+                    over.await.ok();
                 }
             }
         }
         faces.finish();
     });
-    Faces { task, ways, armed }
+    Faces { task, ways: MakesWay(ways), armed }
 }

@@ -8,6 +8,8 @@ mod demo;
 mod exit;
 mod faces;
 mod interrupt;
+mod pending;
+mod person;
 mod wiring;
 
 use args::Args;

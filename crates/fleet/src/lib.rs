@@ -19,6 +19,7 @@ mod template;
 
 pub use place::Place;
 pub use problem::{Problem, Problems};
+pub use reader::parse_duration;
 pub use starter::starter;
 
 use snapback_core::content::Contents;

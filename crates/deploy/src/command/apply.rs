@@ -3,6 +3,7 @@
 use crate::args::{ApplyArgs, GlobalArgs, Output};
 use crate::faces::{self, Faces, complain, print};
 use crate::interrupt::{self, Interrupt};
+use crate::person::{AtTerminal, Elsewhere};
 use crate::{ask, become_password, wiring};
 use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
@@ -22,7 +23,7 @@ const LONGEST_SHOWN: usize = 64 * 1024;
 /// Runs the command; returns the exit code.
 pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
     let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
-    let fleet = wiring::load_fleet(&path, &args.select)?;
+    let fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
     if !args.dry_run {
         ask::must_be_able_to_ask(args.yes)?;
     }
@@ -47,6 +48,17 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
 /// Makes a run and starts whoever listens to it.
 pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyhow::Result<(Run, Faces)> {
     let (sender, receiver) = events(&spec.run);
+    let faces = faces::listen(global, receiver);
+    let records = Records::in_state_dir(&wiring::state_dir(global)?);
+    let elsewhere = Elsewhere {
+        run: spec.run.clone(),
+        record: records.path(&spec.run),
+        options: global
+            .state_dir
+            .as_ref()
+            .map(|dir| format!("--state-dir {}", dir.display()))
+            .unwrap_or_default(),
+    };
     let parts = RunParts {
         password: become_password::find(global)?,
         jobs: fleet.jobs.clone(),
@@ -54,12 +66,12 @@ pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyh
         dir: fleet.dir.clone(),
         connector: wiring::connector(global)?,
         events: sender,
-        records: Records::in_state_dir(&wiring::state_dir(global)?),
+        records,
         texts: global.output == Output::Human,
-        person: None,
+        person: Some(Arc::new(AtTerminal { way: faces.way(), elsewhere })),
         spec,
     };
-    Ok((Run::new(parts), faces::listen(global, receiver)))
+    Ok((Run::new(parts), faces))
 }
 
 /// Shows the plan: on standard error, because standard output is for data alone.

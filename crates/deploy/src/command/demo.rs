@@ -181,6 +181,7 @@ async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
         events: sender,
         records: Records::in_state_dir(&wiring::state_dir(global)?),
         texts: true,
+        person: None,
         spec,
     });
     let mut audience = Audience::new(receiver, Verbosity::from_count(global.verbose));

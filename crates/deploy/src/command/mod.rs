@@ -9,7 +9,7 @@ mod plan;
 mod settle;
 mod status;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, FleetArgs, PendingArgs};
 use anyhow::Context;
 use std::future::Future;
 
@@ -21,9 +21,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Some(Command::Plan(plan)) => in_runtime(plan::run(global, plan)),
         Some(Command::Status(fleet)) => in_runtime(status::run(global, fleet)),
         Some(Command::Confirm(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Confirm)),
+        Some(Command::Extend(extend)) => {
+            in_runtime(settle::run(global, extend.pending, settle::Verb::Extend(extend.by)))
+        }
         Some(Command::Rollback(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Rollback)),
         Some(Command::Resolve(resolve)) => {
-            in_runtime(settle::run(global, resolve.fleet, settle::Verb::Accept))
+            let FleetArgs { fleet, select } = resolve.fleet;
+            let pending = PendingArgs { target: fleet, select, record: None };
+            in_runtime(settle::run(global, pending, settle::Verb::Accept))
         }
         Some(Command::Doctor(fleet)) => in_runtime(doctor::run(global, fleet)),
         Some(Command::Forget(forget)) => in_runtime(forget::run(global, forget)),

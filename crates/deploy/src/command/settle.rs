@@ -1,19 +1,23 @@
-//! `deploy confirm`, `deploy rollback` and `deploy resolve --accept`: settle what is pending, from any terminal.
+//! `deploy confirm`, `deploy extend`, `deploy rollback` and `deploy resolve --accept`: settle what is pending, from any terminal.
 
-use crate::args::{FleetArgs, GlobalArgs, Output};
+use crate::args::{GlobalArgs, Output, PendingArgs};
 use crate::faces::print;
-use crate::wiring;
+use crate::pending::{self, Pending};
 use futures::stream::{self, StreamExt};
 use serde_json::json;
 use snapback_core::job::HostJob;
 use snapback_core::outcome::{ExitCode, Health};
-use snapback_engine::ask::{Asker, Failure, Settled};
+use snapback_engine::ask::{Failure, Settled};
+use snapback_render::limit;
+use std::time::Duration;
 
 /// What is asked of the hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     /// Confirm over a fresh connection.
     Confirm,
+    /// Move the deadline by so much.
+    Extend(Duration),
     /// Roll back, or mend what a rollback left broken.
     Rollback,
     /// Take a failed rollback as it is.
@@ -21,15 +25,14 @@ pub(crate) enum Verb {
 }
 
 /// Runs the command; each host is told on a line of its own.
-pub(crate) async fn run(global: GlobalArgs, args: FleetArgs, verb: Verb) -> anyhow::Result<u8> {
-    let fleet = wiring::load_fleet(&args.fleet, &args.select)?;
-    let asker = wiring::asker(&global)?;
-    let results: Vec<_> = stream::iter(&fleet.jobs)
+pub(crate) async fn run(global: GlobalArgs, args: PendingArgs, verb: Verb) -> anyhow::Result<u8> {
+    let pending = pending::find(&global, &args)?;
+    let results: Vec<_> = stream::iter(&pending.jobs)
         .map(|job| {
-            let asker = &asker;
-            async move { (job, settle(asker, job, verb).await) }
+            let pending = &pending;
+            async move { (job, settle(pending, job, verb).await) }
         })
-        .buffered(fleet.parallel.max(1))
+        .buffered(pending.parallel)
         .collect()
         .await;
     for (job, result) in &results {
@@ -45,10 +48,12 @@ pub(crate) async fn run(global: GlobalArgs, args: FleetArgs, verb: Verb) -> anyh
     Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Good) as u8)
 }
 
-async fn settle(asker: &Asker, job: &HostJob, verb: Verb) -> Result<Settled, Failure> {
+async fn settle(pending: &Pending, job: &HostJob, verb: Verb) -> Result<Settled, Failure> {
+    let (asker, run) = (&pending.asker, pending.run.as_deref());
     match verb {
-        Verb::Confirm => asker.confirm(job).await,
-        Verb::Rollback => asker.roll_back(job, "rolled back by hand").await,
+        Verb::Confirm => asker.confirm(job, run).await,
+        Verb::Extend(by) => asker.extend(job, run, by).await,
+        Verb::Rollback => asker.roll_back(job, run, "rolled back by hand").await,
         Verb::Accept => asker.accept(job).await,
     }
 }
@@ -56,6 +61,9 @@ async fn settle(asker: &Asker, job: &HostJob, verb: Verb) -> Result<Settled, Fai
 fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
     match result {
         Ok(Settled::Confirmed) => ("confirmed", "confirmed; the change stays".to_owned()),
+        Ok(Settled::Extended { by, left }) => {
+            ("extended", format!("extended by {}; the guard undoes in {}", limit(*by), limit(*left)))
+        }
         Ok(Settled::RolledBack(health)) => ("rolled_back", rolled_back(*health)),
         Ok(Settled::RollbackFailed(items)) => {
             ("rollback_failed", format!("ROLLBACK FAILED: {}", items.join("; ")))
@@ -83,7 +91,7 @@ fn code(result: &Result<Settled, Failure>, verb: Verb) -> ExitCode {
     match result {
         // Asked to confirm and rolled back instead: not what was wanted, and safe.
         Ok(Settled::RolledBack(_)) if verb == Verb::Confirm => ExitCode::Failed,
-        Ok(Settled::Nothing) if verb == Verb::Confirm => ExitCode::Failed,
+        Ok(Settled::Nothing) if matches!(verb, Verb::Confirm | Verb::Extend(_)) => ExitCode::Failed,
         Ok(Settled::RollbackFailed(_)) => ExitCode::PersonNeeded,
         Ok(Settled::Denied(_)) => ExitCode::Failed,
         Ok(_) => ExitCode::Good,

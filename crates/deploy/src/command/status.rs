@@ -1,8 +1,8 @@
 //! `deploy status`: what is pending, and how the last transaction ended.
 
-use crate::args::{FleetArgs, GlobalArgs, Output};
+use crate::args::{GlobalArgs, Output, PendingArgs};
 use crate::faces::{colour_out, print};
-use crate::wiring;
+use crate::pending;
 use futures::stream::{self, StreamExt};
 use snapback_core::host::HostName;
 use snapback_core::outcome::ExitCode;
@@ -10,12 +10,11 @@ use snapback_engine::ask::{Failure, Standing};
 use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
 
 /// Runs the command. Exit 3 when a rollback failed somewhere, 4 when a host could not be asked.
-pub(crate) async fn run(global: GlobalArgs, args: FleetArgs) -> anyhow::Result<u8> {
-    let fleet = wiring::load_fleet(&args.fleet, &args.select)?;
-    let asker = wiring::asker(&global)?;
-    let rows: Vec<StatusRow> = stream::iter(&fleet.jobs)
-        .map(|job| async { row(job.host.clone(), asker.standing(job).await) })
-        .buffered(fleet.parallel.max(1))
+pub(crate) async fn run(global: GlobalArgs, args: PendingArgs) -> anyhow::Result<u8> {
+    let pending = pending::find(&global, &args)?;
+    let rows: Vec<StatusRow> = stream::iter(&pending.jobs)
+        .map(|job| async { row(job.host.clone(), pending.asker.standing(job).await) })
+        .buffered(pending.parallel)
         .collect()
         .await;
     match global.output {

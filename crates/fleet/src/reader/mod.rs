@@ -6,6 +6,7 @@ mod value;
 
 pub(crate) use command::RawCommand;
 pub(crate) use table::{Table, is_users};
+pub use value::parse_duration;
 pub(crate) use value::{Value, VarValue, written};
 
 use crate::place::{Place, Source};

@@ -258,8 +258,11 @@ pub(crate) fn written(duration: Duration) -> String {
     jiff::SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |d| format!("{d:#}"))
 }
 
-/// Parses a duration, or returns what to do about it.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Parses a duration with a unit, as fleet files have it.
+///
+/// # Errors
+/// What to do about it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim();
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("it needs a unit: did you mean \"{digits}s\"?"));
