@@ -15,6 +15,8 @@ mod many;
 mod noise;
 mod output;
 mod password;
+mod person;
 mod plan;
+mod proof;
 mod stage;
 mod ways;

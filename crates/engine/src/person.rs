@@ -90,7 +90,9 @@ impl Desk {
             }
             room.asking = true;
             room.pressing = false;
-            std::mem::take(&mut room.waiting)
+            let mut waiting = std::mem::take(&mut room.waiting);
+            waiting.sort_by(|a, b| a.host.cmp(&b.host));
+            waiting
         };
         runtime.spawn(async move {
             self.person.ask(waiting).await;
