@@ -85,16 +85,16 @@ fn an_extended_window_ends_all_the_same_and_says_how_long_it_was() {
 #[test]
 fn never_past_the_hard_cap() {
     everywhere(|t| {
-        let mut capped = work(t, 2).apply_timeout(2);
-        capped.job.confirm.hard_cap = secs(6);
+        let mut capped = work(t, 6).apply_timeout(6);
+        capped.job.confirm.hard_cap = secs(14);
         let began = Instant::now();
         let begun = t.begin(&capped);
         let (by, left) = extended(&extend(&t.connect(), &begun, 600)).expect("as far as the cap");
-        assert!((2..=4).contains(&by) && left <= 6, "{by} {left}");
+        assert!((1..=8).contains(&by) && left <= 14, "{by} {left}");
         let denied = extend(&t.connect(), &begun, 600);
         assert_eq!(denied.denied(), Some("at_cap"), "{denied:#?}");
         assert!(begun.follow(t).rolled_back().is_some());
-        assert!(began.elapsed() < secs(9), "after {:?}", began.elapsed());
+        assert!(began.elapsed() < secs(60), "after {:?}", began.elapsed());
         t.settle();
     });
 }
@@ -128,9 +128,10 @@ fn it_needs_the_token_and_a_line_that_is_younger_than_the_guard() {
 #[test]
 fn a_host_that_still_applies_can_be_given_more_time_to() {
     everywhere(|t| {
-        let mut slow = crate::job::script("sleep 3");
+        let mut slow = crate::job::script("sleep 9");
         slow.irreversible = true;
-        let mut work = Work::new().script(slow).apply_timeout(2).window(5);
+        slow.timeout = secs(15);
+        let mut work = Work::new().script(slow).apply_timeout(8).window(20);
         work.job.confirm.settle = Duration::ZERO;
         let connection = t.connect();
         let (begun, job) = t.begin_unheard(&connection, &work);
