@@ -17,6 +17,7 @@ pub mod inspection;
 pub mod job;
 pub mod lifecycle;
 pub mod outcome;
+pub mod rollout;
 pub mod target;
 pub mod undo;
 pub mod way;
