@@ -24,6 +24,7 @@ pub use starter::starter;
 use snapback_core::content::Contents;
 use snapback_core::host::HostName;
 use snapback_core::job::HostJob;
+use snapback_core::rollout::Course;
 use std::path::{Path, PathBuf};
 
 /// What the command line adds to the fleet file.
@@ -44,6 +45,8 @@ pub struct Fleet {
     pub dir: PathBuf,
     /// One job for each host, in file order, after `--limit`.
     pub jobs: Vec<HostJob>,
+    /// In which batches and by which rules the jobs are carried out.
+    pub course: Course,
     /// The hosts that `--limit` left out.
     pub left_out: Vec<HostName>,
     /// Every content that a job names by hash.

@@ -53,10 +53,9 @@ impl Budget {
             | HostResult::Unreachable
             | HostResult::Refused
             | HostResult::Unknown => true,
-            HostResult::Confirmed
-            | HostResult::Unchanged
-            | HostResult::Skipped
-            | HostResult::NotReached => false,
+            HostResult::Confirmed | HostResult::Unchanged | HostResult::Skipped | HostResult::NotReached => {
+                false
+            }
         }
     }
 }

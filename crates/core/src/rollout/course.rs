@@ -4,6 +4,9 @@ use super::{Batch, BatchKind, Budget};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// How long a gate waits, if nothing else is said.
+pub const GATE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 /// What a host means that can't be reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,7 +62,7 @@ impl Course {
             budget: Budget::Unlimited,
             bake: Duration::ZERO,
             gate: false,
-            gate_timeout: Duration::ZERO,
+            gate_timeout: GATE_TIMEOUT,
             unreachable: Unreachable::Fail,
             progress_deadline: None,
             stop_after: None,

@@ -11,6 +11,6 @@ mod stage;
 
 pub use batch::{Batch, BatchKind, Sequence, Share, sequence};
 pub use budget::{Budget, Threshold};
-pub use course::{Course, StopAfter, Unreachable};
+pub use course::{Course, GATE_TIMEOUT, StopAfter, Unreachable};
 pub use jump::{JumpHosts, jumps_of};
 pub use stage::{Ending, IllegalInput, Input, Stage, step};

@@ -89,7 +89,8 @@ fn with_view(fleet: &Fleet, planned: &Planned, colour: bool, draw: fn(&PlanView<
     let hosts = found.iter().map(|h| HostPlan { host: h.host(), job: h.job, found: h.found }).collect();
     let text_of = |hash: &Sha256Hex| text_of(fleet, hash);
     let width = usize::from(console::Term::stderr().size().1).max(80);
-    draw(&PlanView { fleet: &fleet.name, hosts, text_of: &text_of, notes: &fleet.notes, colour, width })
+    let (course, notes) = (&fleet.course, &fleet.notes);
+    draw(&PlanView { fleet: &fleet.name, hosts, course, text_of: &text_of, notes, colour, width })
 }
 
 /// The text of a file that will be put in place, if it is one and small.

@@ -10,6 +10,7 @@ mod host;
 mod protect;
 mod ready;
 mod request;
+mod rollout;
 mod source;
 mod tree;
 
@@ -92,11 +93,13 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     report.forget_hosts_where_all(jobs.len());
 
     let rollout = document.rollout.as_ref().map(|rollout| rollout.value.clone()).unwrap_or_default();
+    let course = bench.course(&rollout, &chooser, &chosen, &jobs);
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     Some(Fleet {
         name: fleet_name(path, document, report)?,
         dir: crate::place::absolute(dir.unwrap_or(Path::new("."))),
         jobs,
+        course,
         left_out: (0..hosts.len())
             .filter(|at| !chosen.contains(at))
             .map(|at| hosts[at].name.clone())

@@ -1,6 +1,6 @@
-//! `[confirm]` and `[rollout]` as they were written.
+//! `[confirm]` as it was written.
 
-use crate::keys::{CONFIRM, ROLLOUT};
+use crate::keys::CONFIRM;
 use crate::place::At;
 use crate::reader::{RawCommand, Value};
 use std::time::Duration;
@@ -33,24 +33,6 @@ impl RawConfirm {
                 .get("failsafe_reboot")
                 .and_then(|v| v.flag())
                 .is_some_and(|flag| flag.value),
-        })
-    }
-}
-
-/// `[rollout]`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RawRollout {
-    pub(crate) parallel: Option<usize>,
-    pub(crate) connect_parallel: Option<usize>,
-}
-
-impl RawRollout {
-    /// Reads the table.
-    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
-        let table = value.table(&ROLLOUT)?;
-        Some(Self {
-            parallel: table.get("parallel").and_then(|v| v.number::<usize>(1)),
-            connect_parallel: table.get("connect_parallel").and_then(|v| v.number::<usize>(1)),
         })
     }
 }
