@@ -68,6 +68,13 @@ pub enum Answer {
         /// What was found.
         text: String,
     },
+    /// What one attempt of a remote check said, outside of a transaction.
+    Probed {
+        /// Its number among the remote checks.
+        n: usize,
+        /// What it said.
+        answer: snapback_core::check::Answer,
+    },
     /// The agent itself failed.
     Error(String),
     /// The agent has said all it had to say. Without this line the answer was cut.
@@ -107,6 +114,15 @@ pub fn parse(nonce: &str, line: &[u8]) -> Option<Answer> {
     marked(&text)
 }
 
+fn probed(status: Option<&str>, text: String) -> snapback_core::check::Answer {
+    use snapback_core::check::Answer;
+    match status {
+        Some("passed") => Answer::Passed,
+        Some("failed") => Answer::Failed(text),
+        _ => Answer::Error(text),
+    }
+}
+
 fn marked(line: &str) -> Option<Answer> {
     let f = Fields::split(line);
     let text = visible(f.text);
@@ -135,6 +151,7 @@ fn marked(line: &str) -> Option<Answer> {
         "untouched" => Answer::Untouched(text),
         "accepted" => Answer::Accepted,
         "forgotten" => Answer::Forgotten,
+        "probed" => Answer::Probed { n: f.number("n"), answer: probed(f.get("status"), text) },
         "doctor" => Answer::Doctor { item: f.word_of("item"), ok: f.get("ok") == Some("1"), text },
         "error" => Answer::Error(text),
         "end" => Answer::End,

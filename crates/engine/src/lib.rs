@@ -9,6 +9,7 @@ mod becoming;
 mod host;
 pub mod local_check;
 pub mod record;
+pub mod rollout;
 pub mod run;
 mod stream;
 mod talk;

@@ -34,6 +34,8 @@ pub struct LoadRequest {
     pub vars: Vec<(String, String)>,
     /// `--limit`: a selector; only these hosts are worked on.
     pub limit: Option<String>,
+    /// Only these hosts, by their exact names; those that the file doesn't name any more are noted.
+    pub only: Option<Vec<HostName>>,
 }
 
 /// A fleet file that has been read, checked and worked out.

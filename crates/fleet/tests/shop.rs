@@ -87,7 +87,7 @@ fn the_nearest_wins_vars_merge_by_key_and_tags_add_up() {
 #[test]
 fn var_wins_over_everything_and_keeps_its_type_in_templates() {
     let vars = vec![("http_port".to_owned(), "9090".to_owned()), ("tls".to_owned(), "false".to_owned())];
-    let fleet = shop_with(&LoadRequest { vars, limit: None });
+    let fleet = shop_with(&LoadRequest { vars, ..LoadRequest::default() });
     let app = job(&fleet, "app01.example.org");
     assert_eq!(app.vars["http_port"], "9090");
     assert_eq!(text(&fleet, app, "/etc/shop/shop.conf"), "listen app01.example.org:9090\nregion eu\n");

@@ -41,6 +41,8 @@ pub struct Course {
     pub bake: Duration,
     /// Whether somebody must promote the run after the canary.
     pub gate: bool,
+    /// Whether the gate comes before the first batch: the run that this one goes on with had come so far.
+    pub begins_at_gate: bool,
     /// How long the gate waits before it counts as an abort.
     pub gate_timeout: Duration,
     /// What a host means that can't be reached.
@@ -62,6 +64,7 @@ impl Course {
             budget: Budget::Unlimited,
             bake: Duration::ZERO,
             gate: false,
+            begins_at_gate: false,
             gate_timeout: GATE_TIMEOUT,
             unreachable: Unreachable::Fail,
             progress_deadline: None,

@@ -100,6 +100,7 @@ mod tests {
                 reorder_kex: true,
             },
             vars: BTreeMap::new(),
+            last_resort: Default::default(),
         }
     }
 

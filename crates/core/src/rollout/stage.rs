@@ -22,8 +22,8 @@ pub enum Stage {
     },
     /// Wait until somebody promotes the run.
     Gate {
-        /// The batch before the gate.
-        batch: usize,
+        /// The index of the batch behind the gate.
+        next: usize,
     },
     /// Start nothing more.
     Finished {
@@ -121,6 +121,7 @@ pub fn step(course: &Course, stage: Stage, input: Input) -> Result<Stage, Illega
         (Stage::Preflight, Input::PreflightDone { failures }) if over(failures) => {
             finished(Ending::OverBudgetBeforeStart)
         }
+        (Stage::Preflight, Input::PreflightDone { .. }) if course.begins_at_gate => Stage::Gate { next: 0 },
         (Stage::Preflight, Input::PreflightDone { .. }) => batch_or_end(course, 0),
         (Stage::Batch { .. }, Input::BatchDone { failures, .. })
         | (Stage::Bake { .. }, Input::BakeDone { failures })
@@ -130,7 +131,7 @@ pub fn step(course: &Course, stage: Stage, input: Input) -> Result<Stage, Illega
         }
         (Stage::Batch { batch }, Input::BatchDone { changed, .. }) => after_batch(course, batch, changed > 0),
         (Stage::Bake { batch }, Input::BakeDone { .. }) => after_bake(course, batch, true),
-        (Stage::Gate { batch }, Input::Promoted) => batch_or_end(course, batch + 1),
+        (Stage::Gate { next }, Input::Promoted) => batch_or_end(course, next),
         (Stage::Gate { .. }, Input::GateTimedOut) => finished(Ending::GateTimedOut),
         _ => return Err(IllegalInput { stage, input }),
     };
@@ -160,7 +161,7 @@ fn after_bake(course: &Course, batch: usize, changed: bool) -> Stage {
     } else if course.stops_after().is_some_and(|last| last <= batch) {
         finished(Ending::AsAsked)
     } else if changed && course.has_gate_after(batch) {
-        Stage::Gate { batch }
+        Stage::Gate { next: batch + 1 }
     } else {
         batch_or_end(course, batch + 1)
     }
@@ -220,7 +221,7 @@ mod tests {
             [
                 Stage::Batch { batch: 0 },
                 Stage::Bake { batch: 0 },
-                Stage::Gate { batch: 0 },
+                Stage::Gate { next: 1 },
                 Stage::Batch { batch: 1 },
                 Stage::Bake { batch: 1 },
                 Stage::Batch { batch: 2 },
@@ -275,7 +276,7 @@ mod tests {
             (Stage::Batch { batch: 0 }, Input::Promoted),
             (Stage::Batch { batch: 0 }, Input::GateTimedOut),
             (Stage::Bake { batch: 0 }, batch_done(0, 0)),
-            (Stage::Gate { batch: 0 }, Input::BakeDone { failures: 0 }),
+            (Stage::Gate { next: 1 }, Input::BakeDone { failures: 0 }),
             (finished(Ending::Complete), Input::Interrupted),
         ] {
             assert_eq!(step(&course, stage, input), Err(IllegalInput { stage, input }));
@@ -317,8 +318,8 @@ mod tests {
                         prop_assert!(bake && changed[batch] > 0);
                         Input::BakeDone { failures }
                     }
-                    Stage::Gate { batch } => {
-                        prop_assert!(gate && course.batches[batch].kind == BatchKind::Canary);
+                    Stage::Gate { next } => {
+                        prop_assert!(gate && course.batches[next - 1].kind == BatchKind::Canary);
                         Input::Promoted
                     }
                     Stage::Finished { .. } => unreachable!(),

@@ -2,6 +2,7 @@
 //! session, so no old line can be reused.
 
 use super::HostTask;
+use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
@@ -33,7 +34,8 @@ impl HostTask {
         loop {
             attempt += 1;
             self.tell(EventKind::Confirming { attempt });
-            match self.try_confirm().await {
+            let class = if attempt == 1 { Class::Decide } else { Class::Again };
+            match self.try_confirm(class).await {
                 Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
                 Tried::Denied(reason) => {
                     self.verdict.unconfirmed(&reason);
@@ -56,7 +58,7 @@ impl HostTask {
         }
     }
 
-    async fn try_confirm(&self) -> Tried {
+    async fn try_confirm(&self, class: Class) -> Tried {
         let (Some(way), Some(record)) = (self.job.final_way(), self.record.as_ref()) else {
             return Tried::Denied("the run's record is missing".to_owned());
         };
@@ -65,6 +67,7 @@ impl HostTask {
         let talk = Talk::plain(self.becoming(), &verb, &format!("{}\n", record.token), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
         let cheap = self.job.confirm.reorder_kex;
+        let _slot = self.shared.slots.handshake(way, class).await;
         let ending = talk
             .fresh(&*self.shared.connector, way, cheap, |answer| match answer {
                 Answer::Confirmed => tried = Tried::Confirmed,

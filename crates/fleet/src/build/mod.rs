@@ -73,9 +73,12 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let candidates: Vec<Candidate> = hosts.iter().map(Host::candidate).collect();
     let groups: Vec<String> = document.groups.iter().map(|group| group.name.value.clone()).collect();
     let chooser = Chooser { hosts: &candidates, groups: &groups, report };
-    let chosen = request::limit(request.limit.as_deref(), &chooser);
+    let mut chosen = request::limit(request.limit.as_deref(), &chooser);
 
     let mut bench = Bench { report, store: Store::default(), templates: Templates::new(), notes: Vec::new() };
+    if let Some(only) = &request.only {
+        bench.notes.extend(request::only(only, &hosts, &mut chosen));
+    }
     let limits = Limits::of(document);
     let last_resort = bench.last_resort(document);
     let changes = bench.changes(document, &chooser, &limits);

@@ -34,6 +34,7 @@ impl Bench<'_> {
             budget: if staged { threshold.of(jobs.len()) } else { Budget::Unlimited },
             bake: rollout.bake_time.as_ref().map_or(Duration::ZERO, |time| time.value),
             gate: has_canary && rollout.auto_promote.as_ref().is_some_and(|auto| !auto.value),
+            begins_at_gate: false,
             gate_timeout: rollout.gate_timeout.as_ref().map_or(GATE_TIMEOUT, |time| time.value),
             unreachable: rollout.unreachable.unwrap_or_default(),
             progress_deadline: rollout.progress_deadline.as_ref().map(|time| time.value),

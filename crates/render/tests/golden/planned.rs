@@ -65,7 +65,7 @@ impl Planned {
             (job.host.clone(), job.clone(), found.clone())
         };
         let owned: Vec<_> = self.hosts.iter().map(plan).collect();
-        let hosts = owned
+        let hosts: Vec<_> = owned
             .iter()
             .map(|(host, job, found)| HostPlan { host, job, found: found.as_ref().map_err(String::as_str) })
             .collect();
