@@ -92,7 +92,7 @@ main() {
 	cd / || exit 1
 	probe_tools
 	case $VERB in
-	inspect | begin)
+	inspect | begin | probe)
 		[ -n "$INBOX" ] && [ -f "$INBOX/payload.end" ] || give_up "what was sent did not arrive whole"
 		[ "$HOW" != install ] || install_agent
 		;;
@@ -100,9 +100,10 @@ main() {
 	case $VERB in
 	inspect) verb_inspect "$@" ;;
 	begin) verb_begin "$@" ;;
+	probe) verb_probe ;;
 	follow) verb_follow "$@" ;;
 	confirm) verb_confirm "$@" ;;
-	probe) verb_probe "$@" ;;
+	knock) verb_knock "$@" ;;
 	extend) verb_extend "$@" ;;
 	rollback) verb_rollback "$@" ;;
 	accept) verb_accept ;;

@@ -186,3 +186,25 @@ sum_up_rechecks() {
 		rck_n=$((rck_n + 1))
 	done
 }
+
+# probe: asks each remote check of a job once, whatever is or isn't going on here, and changes nothing.
+verb_probe() {
+	JOB=$INBOX/job
+	TX=$INBOX
+	ID=probe-$NONCE
+	contact
+	read_spec "$JOB/spec" || give_up "the job has no spec"
+	vp_n=0
+	while [ "$vp_n" -lt "$SPEC_checks" ]; do
+		attempt_probe "$vp_n"
+		vp_n=$((vp_n + 1))
+	done
+	drop_inbox
+	tell end
+}
+
+attempt_probe() {
+	read_check "$1"
+	attempt_check "$JOB/k/$1"
+	tell "probed n=$1 status=$WC_ANSWER -- $WC_DETAIL"
+}

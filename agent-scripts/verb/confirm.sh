@@ -31,8 +31,8 @@ verb_confirm() {
 	esac
 }
 
-# probe ID: this connection got in, and it is as fresh as one that confirms. It decides nothing.
-verb_probe() {
+# knock ID: this connection got in, and it is as fresh as one that confirms. It decides nothing.
+verb_knock() {
 	open_by_token "$1" || return 0
 	read_state
 	case $STATE in
@@ -41,7 +41,7 @@ verb_probe() {
 	*) deny too_late "the host is $STATE" && return ;;
 	esac
 	if confirm_fresh; then
-		tell probed
+		tell let_in
 		tell end
 	fi
 }

@@ -23,7 +23,7 @@ const NEW: &str = r#"content = "new\n""#;
 fn describe(host: &LabHost, tree: &str) -> String {
     let script = format!(
         "find {tree} -type d -exec stat -c '%N %f %u %g %y' {{}} +; find {tree} ! -type d -exec stat -c '%N %f %u %g %h %s %y' {{}} +; find {tree} -type f -exec sha256sum {{}} +; \
-         getfattr -Rhd -m - {tree} 2>/dev/null; getfacl -Rnp {tree} 2>/dev/null; lsattr -aR {tree} 2>/dev/null; grep -o ' {tree}[^ ]* ' /proc/self/mountinfo"
+         getfattr -Rhd -m - {tree} 2>/dev/null; getfacl -Rnp {tree} 2>/dev/null; lsattr -R {tree} 2>/dev/null | grep '^[^ ]*[ai][^ ]* '; grep -o ' {tree}[^ ]* ' /proc/self/mountinfo"
     );
     host.exec(&["sh", "-c", &script]).unwrap().stdout
 }

@@ -52,7 +52,7 @@ pub enum Answer {
     /// The confirmation is carried out and durable.
     Confirmed,
     /// This connection got in and is fresh; nothing was decided.
-    Probed,
+    LetIn,
     /// The deadline was moved.
     Extended {
         /// By how many seconds; fewer than asked for where the hard cap is near.
@@ -76,6 +76,13 @@ pub enum Answer {
         ok: bool,
         /// What was found.
         text: String,
+    },
+    /// What one attempt of a remote check said, outside of a transaction.
+    Probed {
+        /// Its number among the remote checks.
+        n: usize,
+        /// What it said.
+        answer: snapback_core::check::Answer,
     },
     /// The agent itself failed.
     Error(String),
@@ -116,6 +123,15 @@ pub fn parse(nonce: &str, line: &[u8]) -> Option<Answer> {
     marked(&text)
 }
 
+fn probed(status: Option<&str>, text: String) -> snapback_core::check::Answer {
+    use snapback_core::check::Answer;
+    match status {
+        Some("passed") => Answer::Passed,
+        Some("failed") => Answer::Failed(text),
+        _ => Answer::Error(text),
+    }
+}
+
 fn marked(line: &str) -> Option<Answer> {
     let f = Fields::split(line);
     let text = visible(f.text);
@@ -141,11 +157,12 @@ fn marked(line: &str) -> Option<Answer> {
         "j" => return numbered(line),
         "confirmed" => Answer::Confirmed,
         "confirming" => Answer::Confirming,
-        "probed" => Answer::Probed,
+        "let_in" => Answer::LetIn,
         "extended" => Answer::Extended { by: f.number("by"), left: f.number("left") },
         "untouched" => Answer::Untouched(text),
         "accepted" => Answer::Accepted,
         "forgotten" => Answer::Forgotten,
+        "probed" => Answer::Probed { n: f.number("n"), answer: probed(f.get("status"), text) },
         "doctor" => Answer::Doctor { item: f.word_of("item"), ok: f.get("ok") == Some("1"), text },
         "error" => Answer::Error(text),
         "end" => Answer::End,

@@ -3,6 +3,7 @@
 
 use crate::host::HostName;
 use crate::outcome::{Health, HostResult};
+use crate::rollout::{BatchKind, Ending};
 use crate::way::WayKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -170,6 +171,38 @@ pub enum EventKind {
         detail: String,
         /// It counts for the host's health.
         required: bool,
+    },
+    /// The hosts of a batch are worked on from here on.
+    BatchStarted {
+        /// Its number, from 1.
+        batch: usize,
+        /// What it is for.
+        kind: BatchKind,
+        /// Its hosts.
+        hosts: Vec<HostName>,
+    },
+    /// The checks of the batch's hosts go on.
+    BakeStarted {
+        /// The batch's number.
+        batch: usize,
+        /// For so many seconds.
+        secs: u64,
+    },
+    /// The run waits to be promoted.
+    GateReached {
+        /// The number of the batch behind the gate.
+        next: usize,
+        /// For so many seconds; then it is aborted.
+        secs: u64,
+    },
+    /// No more hosts are begun.
+    RolloutEnded {
+        /// Why.
+        ending: Ending,
+        /// How many hosts have failed.
+        failures: usize,
+        /// How many hosts were not reached.
+        not_reached: usize,
     },
     /// Something that the person should know.
     Warning {

@@ -18,6 +18,7 @@ pub mod job;
 pub mod lifecycle;
 pub mod outcome;
 pub mod proof;
+pub mod rollout;
 pub mod target;
 pub mod undo;
 pub mod way;

@@ -118,6 +118,8 @@ pub struct RunFacts {
     pub locked: bool,
     /// A host was refused because an earlier rollback failed there and is still open.
     pub stuck: bool,
+    /// Hosts that were not reached say nothing: the run was to stop there, or was stopped before it changed anything.
+    pub rest_is_left: bool,
 }
 
 /// Returns the exit code, by the precedence 130 > 3 > 5 > 6 > 1 > 4 > 0 (2 is decided before any host).
@@ -130,7 +132,7 @@ pub fn exit_code(results: &[HostResult], facts: RunFacts) -> ExitCode {
         ExitCode::PersonNeeded
     } else if facts.locked {
         ExitCode::Locked
-    } else if any(&[HostResult::NotReached]) {
+    } else if !facts.rest_is_left && any(&[HostResult::NotReached]) {
         ExitCode::Stopped
     } else if any(&[HostResult::RolledBack, HostResult::Refused]) {
         ExitCode::Failed
@@ -156,9 +158,12 @@ mod tests {
         assert_eq!(exit_code(&[RollbackFailed, NotReached, RolledBack], no), ExitCode::PersonNeeded);
         assert_eq!(exit_code(&[Unknown, Confirmed], no), ExitCode::PersonNeeded);
         assert_eq!(exit_code(&[Refused], RunFacts { locked: true, ..no }), ExitCode::Locked);
+        let left = RunFacts { rest_is_left: true, ..no };
+        assert_eq!(exit_code(&[Confirmed, NotReached], left), ExitCode::Good);
+        assert_eq!(exit_code(&[Unreachable, NotReached], left), ExitCode::Unreachable);
         assert_eq!(exit_code(&[Refused], RunFacts { stuck: true, ..no }), ExitCode::PersonNeeded);
         assert_eq!(
-            exit_code(&[Unknown], RunFacts { interrupted: true, locked: true, stuck: false }),
+            exit_code(&[Unknown], RunFacts { interrupted: true, locked: true, ..no }),
             ExitCode::Interrupted
         );
     }

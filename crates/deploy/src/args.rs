@@ -7,6 +7,7 @@ use clap::{
 };
 use snapback_core::outcome::{EXIT_CODES, ExitCode};
 use snapback_core::proof::Mode;
+use snapback_core::rollout::StopAfter;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,6 +103,9 @@ pub(crate) struct ApplyArgs {
     /// Go on where a reboot inside the window would not undo: no boot hook is possible, or a reboot loses the record
     #[arg(long)]
     pub(crate) volatile_guard: bool,
+    /// End after the canary, or after the batch with this number; running again goes on from there
+    #[arg(long, value_name = "canary|BATCH", value_parser = parse_stop)]
+    pub(crate) stop_after: Option<StopAfter>,
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
@@ -162,6 +166,18 @@ pub(crate) enum Command {
     Rollback(PendingArgs),
     /// Accept hosts whose rollback failed as they are
     Resolve(ResolveArgs),
+    /// Let a run go on that waits behind its canary
+    Promote(RunArgs),
+    /// Have a run start no more hosts; those under way are finished
+    Abort(RunArgs),
+    /// Run again on the hosts that the last run left undone: failed, unreachable, not reached
+    Retry(AgainArgs),
+    /// Go on with a run that ended before its end, by its own batches and rules
+    Resume(AgainArgs),
+    /// List the runs of a fleet
+    History(RunArgs),
+    /// Show all that a run told of a host
+    Logs(LogsArgs),
     /// Find what would keep a host from being deployed to
     Doctor(FleetArgs),
     /// Write a short fleet file that runs
@@ -170,6 +186,67 @@ pub(crate) enum Command {
     Forget(ForgetArgs),
     /// Watch a private fleet on this machine lose its connection and get it back
     Demo(DemoArgs),
+}
+
+/// Which run of which fleet.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// The fleet file [default: ./fleet.toml], the id of a run [default: the last one], or both
+    #[arg(value_name = "FLEET|RUN", num_args = 0..=2)]
+    pub(crate) words: Vec<String>,
+    /// Set a variable, where the fleet file needs one
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_var)]
+    pub(crate) vars: Vec<(String, String)>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AgainArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Change the hosts without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show the plan and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Go on where a reboot inside the window would not undo
+    #[arg(long)]
+    pub(crate) volatile_guard: bool,
+    /// What the run is for, shown to whoever finds a host locked by it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) comment: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogsArgs {
+    /// The host
+    #[arg(value_name = "HOST")]
+    pub(crate) host: String,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+impl RunArgs {
+    /// The fleet file.
+    pub(crate) fn fleet(&self) -> PathBuf {
+        let fleet = self.words.iter().find(|word| !is_run(word));
+        PathBuf::from(fleet.map_or("./fleet.toml", String::as_str))
+    }
+
+    /// The run, if one was named.
+    pub(crate) fn run(&self) -> Option<&str> {
+        self.words.iter().map(String::as_str).find(|word| is_run(word))
+    }
+
+    /// As other commands name it.
+    pub(crate) fn select(&self) -> SelectArgs {
+        SelectArgs { limit: None, vars: self.vars.clone() }
+    }
+}
+
+/// A ULID: nobody calls a fleet file so.
+fn is_run(word: &str) -> bool {
+    word.len() == 26 && word.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
 
 #[derive(Debug, ClapArgs)]
@@ -249,6 +326,14 @@ fn refuse_lost_words(matches: &ArgMatches, name: &str) -> Result<(), clap::Error
     Err(Args::command().error(ErrorKind::ArgumentConflict, text))
 }
 
+fn parse_stop(text: &str) -> Result<StopAfter, String> {
+    match text.parse() {
+        _ if text == "canary" => Ok(StopAfter::Canary),
+        Ok(number) if number > 0 => Ok(StopAfter::Batch(number)),
+        _ => Err("it is `canary` or the number of a batch; `deploy plan` lists them".to_owned()),
+    }
+}
+
 fn parse_var(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -290,5 +375,18 @@ mod tests {
                 .to_string()
                 .contains("which fleet")
         );
+    }
+
+    #[test]
+    fn a_run_is_told_from_a_fleet() {
+        let words = |words: &[&str]| {
+            let run = RunArgs { words: words.iter().map(|w| (*w).to_owned()).collect(), vars: Vec::new() };
+            (run.fleet().display().to_string(), run.run().map(str::to_owned))
+        };
+        let id = "01JQ8ZZZZZZZZZZZZZZZZZZZZZ";
+        assert_eq!(words(&[]), ("./fleet.toml".to_owned(), None));
+        assert_eq!(words(&["shop.toml"]), ("shop.toml".to_owned(), None));
+        assert_eq!(words(&[id]), ("./fleet.toml".to_owned(), Some(id.to_owned())));
+        assert_eq!(words(&[id, "shop.toml"]), ("shop.toml".to_owned(), Some(id.to_owned())));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::faces::complain;
 use snapback_core::outcome::ExitCode;
-use snapback_engine::run::Halt;
+use snapback_engine::rollout::Halt;
 use snapback_render::Armed;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};

@@ -15,6 +15,8 @@ const PARALLEL: usize = 50;
 /// Hosts to ask, and what they are asked with.
 pub(crate) struct Pending {
     pub(crate) jobs: Vec<HostJob>,
+    /// The fleet's name, where a fleet was named.
+    pub(crate) fleet: Option<String>,
     /// Only this run's transactions.
     pub(crate) run: Option<String>,
     pub(crate) parallel: usize,
@@ -30,11 +32,11 @@ pub(crate) fn find(global: &GlobalArgs, args: &PendingArgs) -> anyhow::Result<Pe
     let asker = Asker { records, ..wiring::asker(global)? };
     if let Some(run) = run_of(&args.target) {
         let jobs = jobs_of(&run, &asker.records, args)?;
-        return Ok(Pending { jobs, run: Some(run), parallel: PARALLEL, asker });
+        return Ok(Pending { jobs, fleet: None, run: Some(run), parallel: PARALLEL, asker });
     }
     let fleet = wiring::load_fleet(&args.target, &args.select)?;
     let parallel = fleet.parallel.max(1);
-    Ok(Pending { jobs: fleet.jobs, run: None, parallel, asker })
+    Ok(Pending { jobs: fleet.jobs, fleet: Some(fleet.name), run: None, parallel, asker })
 }
 
 /// The record of another controller: a file, standard input, or the environment, and never an argument.
@@ -58,7 +60,7 @@ fn run_of(target: &Path) -> Option<String> {
 }
 
 fn jobs_of(run: &str, records: &Records, args: &PendingArgs) -> anyhow::Result<Vec<HostJob>> {
-    let known = records.of_run(run).unwrap_or_default();
+    let known = records.hosts_of(run).unwrap_or_default();
     let mut jobs: Vec<_> = known.iter().filter_map(snapback_engine::record::HostRecord::job).collect();
     if jobs.is_empty() {
         return Err(Usage(format!(

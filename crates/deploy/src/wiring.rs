@@ -5,6 +5,7 @@ use crate::become_password;
 use crate::exit::Usage;
 use crate::faces::colour;
 use anyhow::Context;
+use snapback_core::host::HostName;
 use snapback_core::job::RunSpec;
 use snapback_core::proof::Mode;
 use snapback_engine::ask::Asker;
@@ -29,10 +30,22 @@ pub(crate) fn load_fleet(path: &Path, select: &SelectArgs) -> anyhow::Result<Fle
 
 /// Loads the fleet for a run whose mode was perhaps asked for on the command line.
 pub(crate) fn load_fleet_for(path: &Path, select: &SelectArgs, mode: Option<Mode>) -> anyhow::Result<Fleet> {
+    load(path, LoadRequest { vars: select.vars.clone(), limit: select.limit.clone(), mode, only: None })
+}
+
+/// Loads the fleet with only these hosts.
+pub(crate) fn load_hosts(
+    path: &Path,
+    select: &SelectArgs,
+    only: Option<Vec<HostName>>,
+) -> anyhow::Result<Fleet> {
+    load(path, LoadRequest { vars: select.vars.clone(), limit: select.limit.clone(), mode: None, only })
+}
+
+fn load(path: &Path, request: LoadRequest) -> anyhow::Result<Fleet> {
     if !path.exists() {
         return Err(Usage(missing_file(path)).into());
     }
-    let request = LoadRequest { vars: select.vars.clone(), limit: select.limit.clone(), mode };
     snapback_fleet::load(path, &request).map_err(|problems| Usage(problems.render(colour())).into())
 }
 
@@ -90,6 +103,11 @@ pub(crate) fn connector(global: &GlobalArgs) -> anyhow::Result<Arc<dyn Connector
     Ok(Arc::new(SshConnector::new(options).context("ssh can't be used")?))
 }
 
+/// The records of this controller's runs.
+pub(crate) fn records(global: &GlobalArgs) -> anyhow::Result<Records> {
+    Ok(Records::in_state_dir(&state_dir(global)?))
+}
+
 pub(crate) fn asker(global: &GlobalArgs) -> anyhow::Result<Asker> {
     Ok(Asker {
         password: become_password::find(global)?,
@@ -112,7 +130,7 @@ pub(crate) fn run_spec(fleet: &Fleet, comment: &str, volatile_guard: bool) -> Ru
 }
 
 /// `user@controller`, for whoever finds a host locked.
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -10,6 +10,7 @@ mod host;
 pub mod local_check;
 pub mod person;
 pub mod record;
+pub mod rollout;
 pub mod run;
 mod stream;
 mod talk;

@@ -1,20 +1,69 @@
-//! The run's record on the controller: what must survive it so that a host can still be confirmed or undone.
+//! The run's record on the controller: what must survive it so that a host can still be confirmed or undone, and the
+//! run gone on with.
 //!
-//! One file a run, `runs/RUN.jsonl` below the state directory, 0600 in a 0700 folder: a line for each host that will
-//! be begun, all synced before the first `begin` is sent.
+//! One file a run, `runs/RUN.jsonl` below the state directory, 0600 in a 0700 folder. Its first line says what the run
+//! was to do, then comes a line for each host that will be begun, all synced before the first `begin` is sent; then
+//! every event, each made durable as it comes.
 
+mod log;
+mod read;
+
+pub(crate) use log::RunLog;
+pub use read::{Progress, RecordError, RunRecord};
+
+use crate::rollout::Signals;
 use serde::{Deserialize, Serialize};
 use snapback_core::deadline::ConfirmPolicy;
+use snapback_core::event::Event;
 use snapback_core::host::HostName;
 use snapback_core::job::HostJob;
 use snapback_core::proof::Proof;
+use snapback_core::rollout::Course;
 use snapback_core::undo::LastResort;
 use snapback_core::way::{Become, Way};
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// The version of the record. Fields are only ever added within a version.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What a run was to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// [`RECORD_VERSION`].
+    pub v: u32,
+    /// The run's id.
+    pub run: String,
+    /// The fleet's name.
+    pub fleet: String,
+    /// `user@controller`.
+    pub owner: String,
+    /// What the run was for; may be empty.
+    pub comment: String,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Its hosts, in order: the course names them by their positions.
+    pub hosts: Vec<HostName>,
+    /// Its batches and rules.
+    pub course: Course,
+    /// `--var`: given again when the run is gone on with.
+    pub vars: Vec<(String, String)>,
+    /// The run that it goes on with, if it does.
+    pub continues: Option<String>,
+}
+
+/// One line of a record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub(crate) enum Entry {
+    /// The first line.
+    Run(RunHeader),
+    /// A host that may be begun from here on.
+    Host(HostRecord),
+    /// Something happened.
+    Event(Event),
+}
 
 /// What is kept of one host of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +121,11 @@ fn is_run(text: &str) -> bool {
 /// Reads the lines of a record.
 fn parse(text: &str) -> Vec<HostRecord> {
     // A line that a crash cut short was never acted upon.
-    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    let host = |line| match serde_json::from_str(line) {
+        Ok(Entry::Host(record)) => Some(record),
+        _ => None,
+    };
+    text.lines().filter_map(host).collect()
 }
 
 /// Where records are kept.
@@ -105,7 +158,7 @@ impl Records {
     ///
     /// # Errors
     /// `NotFound` when there is no record of the run; otherwise what the file system says.
-    pub fn of_run(&self, run: &str) -> io::Result<Vec<HostRecord>> {
+    pub fn hosts_of(&self, run: &str) -> io::Result<Vec<HostRecord>> {
         let given: Vec<_> = self.given.iter().filter(|record| record.run == run).cloned().collect();
         if !given.is_empty() {
             return Ok(given);
@@ -116,21 +169,18 @@ impl Records {
         Ok(parse(&std::fs::read_to_string(self.path(run))?))
     }
 
-    /// Writes a run's record and makes it durable.
+    /// Makes a run's record, durably, and goes on writing it.
     ///
     /// # Errors
     /// What the file system says; nothing may be begun then.
-    pub fn write(&self, run: &str, hosts: &[HostRecord]) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(self.path(run))?;
-        let mut text = Vec::new();
-        for host in hosts {
-            serde_json::to_writer(&mut text, host)?;
-            text.push(b'\n');
-        }
-        file.write_all(&text)?;
-        file.sync_all()?;
-        File::open(&self.folder)?.sync_all()
+    pub(crate) fn begin(&self, run: &str, first: &[Entry]) -> io::Result<RunLog> {
+        RunLog::create(&self.folder, run, first)
+    }
+
+    /// Returns what a run can be told through the state directory.
+    #[must_use]
+    pub fn signals(&self, run: &str) -> Signals {
+        Signals::beside(&self.folder, run)
     }
 
     /// Returns what is recorded of a host in a run.
@@ -141,13 +191,15 @@ impl Records {
         if !is_run(run) {
             return Ok(None);
         }
-        Ok(self.of_run(run)?.into_iter().find(|record| record.host == *host))
+        Ok(self.hosts_of(run)?.into_iter().find(|record| record.host == *host))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use snapback_core::event::EventKind;
+    use snapback_core::outcome::HostResult;
     use std::os::unix::fs::PermissionsExt;
 
     fn record(host: &str) -> HostRecord {
@@ -161,15 +213,88 @@ mod tests {
         }
     }
 
+    fn header(v: u32, fleet: &str) -> RunHeader {
+        RunHeader {
+            v,
+            run: "01RUN".to_owned(),
+            fleet: fleet.to_owned(),
+            owner: "me@here".to_owned(),
+            comment: String::new(),
+            at_ms: 0,
+            hosts: vec![record("a").host, record("b").host, record("c").host],
+            course: Course::in_one_batch(3),
+            vars: Vec::new(),
+            continues: None,
+        }
+    }
+
+    fn begun(dir: &Path, run: &str, header: RunHeader) -> (Records, RunLog) {
+        let records = Records::in_state_dir(&dir.join("state"));
+        let first = [Entry::Run(header), Entry::Host(record("a")), Entry::Host(record("b"))];
+        let log = records.begin(run, &first).unwrap();
+        (records, log)
+    }
+
+    fn ended(host: &str, result: HostResult) -> Entry {
+        let (cause, state, next) = (String::new(), String::new(), String::new());
+        let (health, failing) = (None, Vec::new());
+        let kind = EventKind::HostFinished { result, cause, state, next, health, failing };
+        Entry::Event(Event { v: 1, at_ms: 1, run: "01RUN".to_owned(), host: Some(record(host).host), kind })
+    }
+
     #[test]
     fn what_was_written_is_found_and_private() {
         let dir = tempfile::tempdir().unwrap();
-        let records = Records::in_state_dir(&dir.path().join("state"));
-        records.write("01RUN", &[record("a"), record("b")]).unwrap();
+        let (records, _log) = begun(dir.path(), "01RUN", header(1, "shop"));
         assert_eq!(records.find("01RUN", &record("b").host).unwrap(), Some(record("b")));
         assert_eq!(records.find("01RUN", &HostName::parse("c").unwrap()).unwrap(), None);
         let mode = |p: &str| dir.path().join(p).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("state/runs"), mode("state/runs/01RUN.jsonl")), (0o700, 0o600));
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_is_read_back_and_a_torn_line_is_no_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let (records, log) = begun(dir.path(), "01RUN", header(1, "shop"));
+        log.append(&ended("a", HostResult::Confirmed));
+        log.append(&ended("b", HostResult::RolledBack));
+        assert_eq!(records.open("shop", None).unwrap().progress(), Progress::Running);
+        log.close().unwrap();
+        let path = dir.path().join("state/runs/01RUN.jsonl");
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, br#"{"entry":"event","v":1,"at_ms":1,"ho"#).unwrap();
+        let read = records.open("shop", Some("01RUN")).unwrap();
+        assert_eq!(read.progress(), Progress::Died);
+        assert_eq!(read.not_done(), [record("b").host, record("c").host]);
+        assert_eq!(read.hosts, [record("a"), record("b")]);
+    }
+
+    #[test]
+    fn a_record_of_another_fleet_a_newer_one_and_none_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let (records, _shop) = begun(dir.path(), "01RUN", header(1, "shop"));
+        let told = |records: &Records, fleet: &str, run| records.open(fleet, run).unwrap_err().to_string();
+        assert_eq!(
+            told(&records, "farm", Some("01RUN")),
+            "run 01RUN is one of the fleet 'shop', not of 'farm'"
+        );
+        assert!(
+            told(&records, "farm", None).starts_with("there is no record of a run of the fleet 'farm' in ")
+        );
+        assert!(told(&records, "shop", Some("../x")).starts_with("there is no record of run ../x in "));
+        let (records, _newer) = begun(dir.path(), "02RUN", header(2, "shop"));
+        let newer = "the record of run 02RUN has version 2, and this deploy knows up to 1";
+        assert_eq!(told(&records, "shop", None), newer);
+        assert_eq!(told(&records, "shop", Some("02RUN")), newer);
+        std::fs::write(dir.path().join("state/runs/03RUN.jsonl"), "what?\n").unwrap();
+        assert!(told(&records, "shop", Some("03RUN")).starts_with("the record of run 03RUN can't be read: "));
+    }
+
+    #[test]
+    fn a_run_is_recorded_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (records, _log) = begun(dir.path(), "01RUN", header(1, "shop"));
+        assert!(records.begin("01RUN", &[]).is_err());
     }
 
     #[test]

@@ -3,22 +3,24 @@
 use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
 use crate::person::{Desk, Person};
-use crate::record::{HostRecord, Records};
+use crate::record::{Entry, RECORD_VERSION, Records, RunHeader};
+use crate::rollout::slots::Slots;
+use crate::rollout::{Halt, Signals};
 use crate::stream::Events;
 use futures::stream::{self, StreamExt};
 use snapback_core::content::Contents;
-use snapback_core::event::EventKind;
+use snapback_core::event::{Event, EventKind, VERSION};
 use snapback_core::host::HostName;
 use snapback_core::inspection::Inspection;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lifecycle::{Input, State};
 use snapback_core::outcome::{ExitCode, RunFacts, exit_code};
+use snapback_core::rollout::{Course, Ending};
 use snapback_transport::Connector;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How many connections are kept open between looking and changing, at about 1.4 MB each: opening one again costs
 /// another key exchange.
@@ -30,6 +32,12 @@ pub struct RunParts {
     pub spec: RunSpec,
     /// One job for each host.
     pub jobs: Vec<HostJob>,
+    /// In which batches and by which rules they are carried out.
+    pub course: Course,
+    /// `--var`, for whoever goes on with the run.
+    pub vars: Vec<(String, String)>,
+    /// The run that this one goes on with, and how many hosts had failed in it.
+    pub continues: Option<(String, usize)>,
     /// The bytes that the jobs name.
     pub contents: Contents,
     /// The folder that local commands run in: that of the fleet file.
@@ -50,27 +58,12 @@ pub struct RunParts {
 
 /// A run whose hosts have not been looked at.
 pub struct Run {
-    shared: Arc<Shared>,
-    tasks: Vec<HostTask>,
-    halt: Halt,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tasks: Vec<HostTask>,
+    pub(crate) halt: Halt,
+    pub(crate) signals: Signals,
+    header: RunHeader,
     began: Instant,
-}
-
-/// Stops further hosts from being started; those in flight finish. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Halt(Arc<AtomicBool>);
-
-impl Halt {
-    /// Starts no more hosts.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns whether no more hosts are to be started.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// A run whose hosts have been looked at; nothing has been changed.
@@ -91,7 +84,21 @@ impl Run {
     #[must_use]
     pub fn new(parts: RunParts) -> Self {
         let jobs = parts.jobs;
-        let connect_slots = parts.spec.connect_parallel;
+        let slots = Slots::new(parts.spec.connect_parallel);
+        let (continues, failed_before) = parts.continues.unzip();
+        let header = RunHeader {
+            v: RECORD_VERSION,
+            run: parts.spec.run.clone(),
+            fleet: parts.spec.fleet.clone(),
+            owner: parts.spec.owner.clone(),
+            comment: parts.spec.comment.clone(),
+            at_ms: now_ms(),
+            hosts: jobs.iter().map(|job| job.host.clone()).collect(),
+            course: parts.course.clone(),
+            vars: parts.vars,
+            continues,
+        };
+        let signals = parts.records.signals(&parts.spec.run);
         let shared = Arc::new(Shared {
             spec: parts.spec,
             contents: parts.contents,
@@ -102,10 +109,12 @@ impl Run {
             password: parts.password,
             texts: parts.texts,
             desk: parts.person.map(Desk::new),
-            connecting: tokio::sync::Semaphore::new(connect_slots.max(1)),
+            course: parts.course,
+            failed_before: failed_before.unwrap_or_default(),
+            slots,
         });
         let tasks = jobs.into_iter().map(|job| HostTask::new(shared.clone(), job)).collect();
-        Self { shared, tasks, halt: Halt::default(), began: Instant::now() }
+        Self { shared, tasks, halt: Halt::default(), signals, header, began: Instant::now() }
     }
 
     /// Returns the switch that keeps further hosts from being started.
@@ -120,51 +129,59 @@ impl Run {
         let fleet = self.shared.spec.fleet.clone();
         self.shared.events.run(EventKind::RunStarted { fleet, hosts });
         let halt = self.halt.clone();
-        self.each(move |task| {
-            let halt = halt.clone();
-            Box::pin(async move {
+        let kept = self.kept_open();
+        let looking = self.tasks.iter_mut().enumerate().map(|(at, task)| {
+            let (halt, kept) = (&halt, &kept);
+            async move {
                 if halt.is_stopped() {
                     task.hear(Input::Halt);
                     task.tell_end();
-                } else {
-                    task.look().await;
+                    return;
                 }
-            })
-        })
-        .await;
-        self.rest_idle_sessions().await;
+                task.look().await;
+                if kept.binary_search(&at).is_err() {
+                    task.close_session().await;
+                }
+            }
+        });
+        let parallel = self.shared.spec.parallel.max(1);
+        stream::iter(looking).buffer_unordered(parallel).collect::<()>().await;
         Planned { run: self }
     }
 
-    /// Works on all hosts, at most `parallel` at once, started in file order.
-    async fn each(&mut self, work: impl for<'t> Fn(&'t mut HostTask) -> futures::future::BoxFuture<'t, ()>) {
-        let parallel = self.shared.spec.parallel.max(1);
-        let mut done = Vec::with_capacity(self.tasks.len());
-        let work = &work;
-        let mut running = stream::iter(self.tasks.drain(..).enumerate())
-            .map(|(n, mut task)| async move {
-                work(&mut task).await;
-                (n, task)
-            })
-            .buffer_unordered(parallel);
-        while let Some(finished) = running.next().await {
-            done.push(finished);
-        }
-        drop(running);
-        done.sort_by_key(|(n, _)| *n);
-        self.tasks.extend(done.into_iter().map(|(_, task)| task));
+    /// The hosts whose turn comes first keep their connections from looking to changing; the others don't keep one
+    /// open while they wait.
+    fn kept_open(&self) -> Vec<usize> {
+        let most = self.shared.spec.parallel.max(KEPT_OPEN);
+        let first = self.shared.course.batches.first().filter(|_| !self.shared.course.begins_at_gate);
+        first.map(|batch| batch.hosts.iter().copied().take(most).collect()).unwrap_or_default()
     }
 
-    /// Hosts whose turn comes much later don't keep a connection open while they wait.
-    async fn rest_idle_sessions(&mut self) {
-        let kept = self.shared.spec.parallel.max(KEPT_OPEN);
-        let waiting = self.tasks.iter_mut().filter(|t| t.state == State::Planned).skip(kept);
-        for task in waiting {
-            task.close_session().await;
+    /// Writes the record down as far as it is known: what was to be done, whose end is known already, and the tokens
+    /// of those that may be begun.
+    fn begin_record(&mut self) -> io::Result<()> {
+        let run = self.shared.spec.run.clone();
+        let mut first = vec![Entry::Run(self.header.clone())];
+        first.extend(self.tasks.iter().filter_map(|task| {
+            let (kind, host) = (task.end()?, Some(task.job.host.clone()));
+            Some(Entry::Event(Event { v: VERSION, at_ms: now_ms(), run: run.clone(), host, kind }))
+        }));
+        let planned = self.tasks.iter_mut().filter(|task| task.state == State::Planned);
+        first.extend(planned.map(|task| Entry::Host(task.make_record())));
+        let log = self.shared.records.begin(&run, &first)?;
+        self.shared.events.record_to(log);
+        Ok(())
+    }
+
+    /// A record that could not be written to its end is worth a warning and no failure: the hosts are as they are
+    /// told to be.
+    fn end_record(&self) {
+        if let Some(Err(error)) = self.shared.events.take_record().map(|log| log.close()) {
+            tracing::warn!(%error, "the run's record could not be written to its end: retry and resume don't know all of it");
         }
     }
 
-    async fn finish(mut self) -> ExitCode {
+    async fn finish(mut self, ending: Ending) -> ExitCode {
         for task in &mut self.tasks {
             task.close_session().await;
         }
@@ -173,11 +190,13 @@ impl Run {
             interrupted: self.halt.is_stopped(),
             locked: self.tasks.iter().any(HostTask::is_locked_out),
             stuck: self.tasks.iter().any(HostTask::is_stuck),
+            rest_is_left: matches!(ending, Ending::AsAsked | Ending::OverBudgetBeforeStart),
         };
         let code = exit_code(&results, facts);
         let hosts = self.tasks.iter().map(|t| (t.job.host.to_string(), t.result())).collect();
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.shared.events.run(EventKind::RunFinished { hosts, exit_code: code as u8, ms });
+        self.end_record();
         code
     }
 }
@@ -195,13 +214,19 @@ impl Planned {
         self.run.tasks.iter().any(|t| t.state == State::Planned)
     }
 
+    /// Returns whether more hosts have failed already than may: then nothing will be changed.
+    #[must_use]
+    pub fn is_over_budget(&self) -> bool {
+        self.run.shared.course.budget.is_exceeded(self.run.failures())
+    }
+
     /// Ends the run without changing anything: hosts that would change are skipped.
     pub async fn leave(mut self) -> ExitCode {
         for task in self.run.tasks.iter_mut().filter(|t| !t.state.is_final()) {
             task.hear(Input::LeaveOut);
             task.tell_end();
         }
-        self.run.finish().await
+        self.run.finish(Ending::Complete).await
     }
 
     /// Changes the hosts that differ.
@@ -209,34 +234,9 @@ impl Planned {
     /// # Errors
     /// When the run's record can't be written: then nothing was begun.
     pub async fn apply(mut self) -> io::Result<ExitCode> {
-        let records: Vec<HostRecord> = self
-            .run
-            .tasks
-            .iter_mut()
-            .filter(|t| t.state == State::Planned)
-            .map(HostTask::make_record)
-            .collect();
-        if !records.is_empty() {
-            self.run.shared.records.write(&self.run.shared.spec.run, &records)?;
-        }
-        let halt = self.run.halt.clone();
-        self.run
-            .each(move |task| {
-                let halt = halt.clone();
-                Box::pin(async move {
-                    if task.state != State::Planned {
-                        return;
-                    }
-                    if halt.is_stopped() {
-                        task.hear(Input::Halt);
-                        task.tell_end();
-                    } else {
-                        task.work().await;
-                    }
-                })
-            })
-            .await;
-        Ok(self.run.finish().await)
+        self.run.begin_record()?;
+        let ending = self.run.roll_out().await;
+        Ok(self.run.finish(ending).await)
     }
 }
 
@@ -246,4 +246,9 @@ impl HostFound<'_> {
     pub fn host(&self) -> &HostName {
         &self.job.host
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

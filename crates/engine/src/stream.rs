@@ -1,9 +1,10 @@
 //! The stream of events: never blocks a host, and drops only what may be dropped.
 
+use crate::record::{Entry, RunLog};
 use snapback_core::event::{Event, EventKind, VERSION, Weight};
 use snapback_core::host::HostName;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
@@ -16,6 +17,7 @@ pub struct Events {
     run: Arc<str>,
     sender: mpsc::UnboundedSender<Event>,
     unread: Arc<AtomicUsize>,
+    log: Arc<Mutex<Option<RunLog>>>,
 }
 
 /// Where the subscribers read it.
@@ -30,7 +32,8 @@ pub struct EventReceiver {
 pub fn events(run: &str) -> (Events, EventReceiver) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let unread = Arc::new(AtomicUsize::new(0));
-    (Events { run: run.into(), sender, unread: unread.clone() }, EventReceiver { receiver, unread })
+    let log = Arc::default();
+    (Events { run: run.into(), sender, unread: unread.clone(), log }, EventReceiver { receiver, unread })
 }
 
 impl Events {
@@ -44,6 +47,16 @@ impl Events {
         self.send(Some(host.clone()), kind);
     }
 
+    /// Has everything that is told from here on written to a run's record.
+    pub(crate) fn record_to(&self, log: RunLog) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+    }
+
+    /// Takes the record away, so that it can be closed.
+    pub(crate) fn take_record(&self) -> Option<RunLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn send(&self, host: Option<HostName>, kind: EventKind) {
         if kind.weight() == Weight::MayDrop && self.unread.load(Ordering::Relaxed) > CROWDED {
             return;
@@ -51,6 +64,9 @@ impl Events {
         let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
         let event = Event { v: VERSION, at_ms, run: self.run.to_string(), host, kind };
+        if let Some(log) = &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
+            log.append(&Entry::Event(event.clone()));
+        }
         self.unread.fetch_add(1, Ordering::Relaxed);
         // Nobody listening is no reason to stop a host.
         let _ = self.sender.send(event);

@@ -6,6 +6,7 @@ use snapback_core::host::HostName;
 use snapback_core::inspection::Pending;
 use snapback_core::job::RunSpec;
 use snapback_core::outcome::{Health, HostResult};
+use snapback_core::rollout::Ending as RunEnding;
 use snapback_transport::ConnectError;
 
 /// What is known of why a host ends as it does.
@@ -21,6 +22,10 @@ pub(crate) struct Verdict {
     /// What the checks said after the undo, the worst of it, and those that failed.
     health: Option<Health>,
     failing: Vec<String>,
+    /// It could not be reached, and such hosts are left out.
+    left_out: bool,
+    /// It failed after it was confirmed, and was not undone.
+    spoiled: bool,
 }
 
 /// Whether another transaction is in the way.
@@ -127,6 +132,26 @@ impl Verdict {
         }
     }
 
+    /// The run ended before the host's turn.
+    pub(crate) fn not_reached(ending: RunEnding) -> Self {
+        let (cause, hint) = match ending {
+            RunEnding::Complete => ("", ""),
+            RunEnding::OverBudget => {
+                ("more hosts failed than `max_failures` allows", "mend the cause, then: deploy retry")
+            }
+            RunEnding::OverBudgetBeforeStart => (
+                "more hosts had failed than `max_failures` allows before the first was changed",
+                "mend the cause, then run deploy again",
+            ),
+            RunEnding::AsAsked => ("the run was to stop before it", "run deploy again without --stop-after"),
+            RunEnding::Aborted => ("the run was aborted", "deploy retry"),
+            RunEnding::GateTimedOut => ("nobody promoted the run in time", "deploy retry"),
+            RunEnding::NoProgress => ("no host came to its end within `progress_deadline`", "deploy retry"),
+            RunEnding::Interrupted => ("the run was interrupted", "deploy retry"),
+        };
+        Self { hint: hint.to_owned(), ..Self::failed(cause) }
+    }
+
     pub(crate) fn is_stuck(&self) -> bool {
         self.blocked == Blocked::ByFailedRollback
     }
@@ -196,12 +221,33 @@ impl Verdict {
         self.because("the line was lost and the host could not be asked again");
     }
 
+    /// It could not be reached, and such hosts are left out.
+    pub(crate) fn left_out(&mut self) {
+        self.left_out = true;
+    }
+
+    /// A check failed after it was confirmed, and nothing undid it.
+    pub(crate) fn spoiled(cause: &str) -> Self {
+        Self { spoiled: true, ..Self::failed(cause) }
+    }
+
     pub(crate) fn tell(&self, result: HostResult, host: &HostName, spec: &RunSpec) -> Told {
         let (state, next) = match result {
             HostResult::Confirmed => (String::from("the change is in place and confirmed"), String::new()),
             HostResult::Unchanged => (String::from("as wanted already; untouched"), String::new()),
-            HostResult::Skipped | HostResult::NotReached => (String::from("untouched"), String::new()),
+            HostResult::Skipped if self.left_out => (
+                format!("untouched: it was left out, since it could not be reached: {}", self.cause),
+                String::new(),
+            ),
+            HostResult::Skipped => (String::from("untouched"), String::new()),
+            HostResult::NotReached => (String::from("untouched"), self.hint.clone()),
             HostResult::RolledBack => (self.rolled_back_state(), self.hint.clone()),
+            HostResult::RollbackFailed if self.spoiled => (
+                String::from(
+                    "the change is in place and confirmed: this version can't undo what was confirmed",
+                ),
+                format!("look at {host}, and mend it or put the old state back by hand"),
+            ),
             HostResult::RollbackFailed => (
                 format!("NOT as before: {}", self.broken_items()),
                 format!("look at {host}, mend it, then: deploy rollback --limit {host}"),

@@ -187,16 +187,20 @@ pub(crate) const CONFIRM: Keys = Keys {
 /// `[rollout]`.
 pub(crate) const ROLLOUT: Keys = Keys {
     title: "[rollout]",
-    now: &["parallel", "connect_parallel"],
-    later: &[
+    now: &[
         "canary",
         "serial",
         "bake_time",
         "auto_promote",
+        "gate_timeout",
         "max_failures",
         "unreachable",
         "rollback_scope",
+        "progress_deadline",
+        "parallel",
+        "connect_parallel",
     ],
+    later: &[],
 };
 
 /// The kinds of change that the design has and this version doesn't.

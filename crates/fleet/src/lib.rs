@@ -25,6 +25,7 @@ pub use starter::starter;
 use snapback_core::content::Contents;
 use snapback_core::host::HostName;
 use snapback_core::job::HostJob;
+use snapback_core::rollout::Course;
 use std::path::{Path, PathBuf};
 
 /// What the command line adds to the fleet file.
@@ -36,6 +37,8 @@ pub struct LoadRequest {
     pub limit: Option<String>,
     /// `--confirm`: who says that a host may be confirmed; wins over `[confirm] mode`.
     pub mode: Option<snapback_core::proof::Mode>,
+    /// Only these hosts, by their exact names; those that the file doesn't name any more are noted.
+    pub only: Option<Vec<HostName>>,
 }
 
 /// A fleet file that has been read, checked and worked out.
@@ -47,6 +50,8 @@ pub struct Fleet {
     pub dir: PathBuf,
     /// One job for each host, in file order, after `--limit`.
     pub jobs: Vec<HostJob>,
+    /// In which batches and by which rules the jobs are carried out.
+    pub course: Course,
     /// The hosts that `--limit` left out.
     pub left_out: Vec<HostName>,
     /// Every content that a job names by hash.

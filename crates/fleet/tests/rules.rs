@@ -301,7 +301,7 @@ fn what_is_wrong_on_the_command_line_is_shown_there() {
     let request = LoadRequest {
         vars: vec![("http-port".to_owned(), "1".to_owned())],
         limit: Some("app01 || app03".to_owned()),
-        mode: None,
+        ..LoadRequest::default()
     };
     let text = load(&dir.path().join("fleet.toml"), &request).unwrap_err().render(false);
     assert_eq!(

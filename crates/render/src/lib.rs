@@ -11,6 +11,7 @@ mod armed;
 mod board;
 mod columns;
 pub mod doctor;
+pub mod history;
 mod json;
 mod lines;
 mod names;

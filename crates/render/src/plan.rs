@@ -7,6 +7,7 @@ mod diff;
 mod files;
 mod guard;
 mod prompt;
+mod rollout;
 mod script;
 
 pub use counts::PlanCounts;
@@ -21,6 +22,7 @@ use snapback_core::content::Sha256Hex;
 use snapback_core::host::HostName;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::HostJob;
+use snapback_core::rollout::Course;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ pub struct PlanView<'a> {
     pub fleet: &'a str,
     /// The hosts, in file order.
     pub hosts: Vec<HostPlan<'a>>,
+    /// In which batches and by which rules they are worked on.
+    pub course: &'a Course,
     /// Returns a wanted content as text, when it is small and textual.
     pub text_of: &'a dyn Fn(&Sha256Hex) -> Option<Arc<str>>,
     /// Things that the person should know, one sentence each.
@@ -99,6 +103,7 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
         out.push_str(&palette.bad(&format!("{}: {text}", headed(hosts, view.width))));
         out.push_str("\n\n");
     }
+    out.push_str(&rollout::page(view));
     for note in view.notes {
         out.push_str(&palette.notable(&format!("note: {}", one_line(note))));
         out.push('\n');

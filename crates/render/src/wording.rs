@@ -1,9 +1,11 @@
 //! What an event is called in a line for people, and how much a person wants to read.
 
-use crate::quantity::{bytes, count, elapsed, limit};
+use crate::names::joined;
+use crate::quantity::{bytes, count, elapsed, grouped, limit};
 use crate::told::{last_line, one_line};
 use snapback_core::event::{CheckStatus, EventKind};
 use snapback_core::outcome::HostResult;
+use snapback_core::rollout::{BatchKind, Ending};
 use snapback_core::way::WayKind;
 use std::time::Duration;
 
@@ -65,10 +67,53 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
             format!("{name}: applied in {}", elapsed(Duration::from_millis(*ms)))
         }
         EventKind::Output { step, line } => format!("{step} | {line}"),
+        EventKind::BatchStarted { .. }
+        | EventKind::BakeStarted { .. }
+        | EventKind::GateReached { .. }
+        | EventKind::RolloutEnded { .. } => stage(kind),
         EventKind::Warning { text } => format!("warning: {}", one_line(text)),
         EventKind::HostFinished { .. } => finished(kind),
         other => confirmation(other),
     })
+}
+
+fn stage(kind: &EventKind) -> String {
+    match kind {
+        EventKind::BatchStarted { batch, kind, hosts } => {
+            let what = if *kind == BatchKind::Canary { " (canary)" } else { "" };
+            format!("batch {batch}{what}: {}", joined(hosts, 5))
+        }
+        EventKind::BakeStarted { batch, secs } => {
+            format!("batch {batch} bakes: its checks go on for {}", seconds(*secs))
+        }
+        EventKind::GateReached { next, secs } => format!(
+            "waiting for `deploy promote` before batch {next}, {} at the longest; `deploy abort` ends the run",
+            seconds(*secs)
+        ),
+        EventKind::RolloutEnded { ending, failures, not_reached } => {
+            let left = if *not_reached == 0 {
+                String::new()
+            } else {
+                format!("; {} not reached", grouped(*not_reached))
+            };
+            format!("{}{left}", ended(*ending, *failures))
+        }
+        _ => String::new(),
+    }
+}
+
+fn ended(ending: Ending, failures: usize) -> String {
+    let failed = format!("{} failed, more than may", count(failures, "host"));
+    match ending {
+        Ending::Complete => "all batches are done".to_owned(),
+        Ending::OverBudget => format!("STOPPED: {failed}"),
+        Ending::OverBudgetBeforeStart => format!("STOPPED before the first change: {failed}"),
+        Ending::AsAsked => "stopped here, as asked".to_owned(),
+        Ending::Aborted => "STOPPED: aborted".to_owned(),
+        Ending::GateTimedOut => "STOPPED: nobody promoted the run in time".to_owned(),
+        Ending::NoProgress => "STOPPED: no host came to its end within `progress_deadline`".to_owned(),
+        Ending::Interrupted => "STOPPED: interrupted".to_owned(),
+    }
 }
 
 fn confirmation(kind: &EventKind) -> String {

@@ -7,4 +7,5 @@ mod processes;
 pub mod program;
 pub mod relay;
 pub mod scripted;
+pub mod simulated;
 pub mod sshd;

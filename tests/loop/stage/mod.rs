@@ -153,7 +153,8 @@ impl Stage {
         let runs = fs::read_dir(self.dir.path().join("state/snapback/runs")).unwrap();
         let newest = runs.flatten().map(|entry| entry.path()).max().unwrap();
         let text = fs::read_to_string(newest).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["entry"] == "host").collect()
     }
 }
 

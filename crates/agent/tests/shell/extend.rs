@@ -23,9 +23,9 @@ fn extend(connection: &Connection<'_>, begun: &Begun, by: u64) -> Answers {
     answers
 }
 
-fn probe(connection: &Connection<'_>, begun: &Begun) -> Answers {
+fn knock(connection: &Connection<'_>, begun: &Begun) -> Answers {
     let token = format!("{}\n", begun.token);
-    let answers = connection.call(Sent::Plain, &["probe", &begun.tx], token.as_bytes());
+    let answers = connection.call(Sent::Plain, &["knock", &begun.tx], token.as_bytes());
     answers.whole();
     answers
 }
@@ -111,16 +111,16 @@ fn it_needs_the_token_and_a_line_that_is_younger_than_the_guard() {
         assert_eq!(extend(&arming, &begun, 9).denied(), Some("stale_connection"));
         let token = std::mem::replace(&mut begun.token, "guess".to_owned());
         assert_eq!(extend(&t.connect(), &begun, 9).denied(), Some("bad_token"));
-        assert_eq!(probe(&t.connect(), &begun).denied(), Some("bad_token"));
+        assert_eq!(knock(&t.connect(), &begun).denied(), Some("bad_token"));
         begun.token = token;
         assert!(!t.tx(&begun.tx, "turn.1").exists());
-        assert_eq!(probe(&early, &begun).denied(), Some("stale_connection"));
-        assert_eq!(probe(&arming, &begun).denied(), Some("stale_connection"));
-        assert!(probe(&t.connect(), &begun).all.contains(&Answer::Probed));
+        assert_eq!(knock(&early, &begun).denied(), Some("stale_connection"));
+        assert_eq!(knock(&arming, &begun).denied(), Some("stale_connection"));
+        assert!(knock(&t.connect(), &begun).all.contains(&Answer::LetIn));
         assert!(!t.tx(&begun.tx, "turn.1").exists(), "a probe decides nothing");
         assert!(t.connect().confirm(&begun).whole().is_confirmed());
         assert_eq!(extend(&t.connect(), &begun, 9).denied(), Some("too_late"));
-        assert_eq!(probe(&t.connect(), &begun).denied(), Some("too_late"));
+        assert_eq!(knock(&t.connect(), &begun).denied(), Some("too_late"));
         assert_eq!(t.verb(&["extend", "01NOBODY", "9"]).denied(), Some("unknown_transaction"));
     });
 }
@@ -139,7 +139,7 @@ fn a_host_that_still_applies_can_be_given_more_time_to() {
             fs::read_to_string(t.tx(&begun.tx, "go")).is_ok_and(|go| !go.is_empty())
         });
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(probe(&t.connect(), &begun).denied(), Some("not_ready"));
+        assert_eq!(knock(&t.connect(), &begun).denied(), Some("not_ready"));
         extended(&extend(&t.connect(), &begun, 10)).expect("it was extended");
         crate::target::finish(&job);
         assert!(Answers::read(&job, "n").is_ready());

@@ -1,12 +1,13 @@
 //! Looking at a host changes nothing and says what is.
 
 use crate::everywhere;
-use crate::job::{Files, Work, inline, script};
+use crate::job::{Files, Work, check, inline, script};
 use crate::target::{Answers, Target, bytes};
 use crate::tree::{assert_same, look};
 use snapback_agent::answer::Answer;
 use snapback_agent::call::{Sent, command_line};
 use snapback_agent::payload::for_inspect;
+use snapback_core::check::Answer as Verdict;
 use snapback_core::inspection::{ChangeInspection, Inspection, PathDiffers, PathKind};
 use snapback_core::way::Become;
 use std::fs;
@@ -220,5 +221,33 @@ fn what_a_login_script_prints_changes_nothing() {
         assert!(matches!(answers.whole().all[0], Answer::Inspect(_)), "{answers:#?}");
         drop(connection);
         let _: &Target = t;
+    });
+}
+
+#[test]
+fn a_probe_asks_each_remote_check_once_and_leaves_nothing() {
+    everywhere(|t| {
+        t.write("there", "x");
+        let work = Work::new()
+            .check(check("good", &format!("test -e {}", t.dest("there"))))
+            .check(check("bad", "echo no such thing; exit 3"))
+            .check(check("slow", "sleep 5"));
+        let before = look(t, "");
+        let answers = t.probe(&work);
+        answers.whole();
+        let probed: Vec<_> = answers
+            .all
+            .iter()
+            .filter_map(|answer| match answer {
+                Answer::Probed { n, answer } => Some((*n, answer.clone())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(probed.len(), 3, "{:?}", answers.all);
+        assert_eq!(probed[0], (0, Verdict::Passed));
+        assert_eq!(probed[1], (1, Verdict::Failed("exit status 3: no such thing".to_owned())));
+        assert!(matches!(&probed[2], (2, Verdict::Error(_))), "{probed:?}");
+        assert_same(&before, &look(t, ""));
+        assert!(fs::read_dir(t.state().join("inbox")).is_ok_and(|mut inbox| inbox.next().is_none()));
     });
 }

@@ -97,6 +97,14 @@ impl Target {
         self.connect().inspect(work)
     }
 
+    /// Asks the remote checks over a connection of its own; the agent is installed first.
+    pub fn probe(&self, work: &Work) -> Answers {
+        let connection = self.connect();
+        connection.inspect(work);
+        let payload = for_inspect(&work.run, &work.job, &work.contents, false).unwrap();
+        connection.call(Sent::Payload, &["probe"], &bytes(&payload))
+    }
+
     /// Inspects, then begins over the same connection, and hears the journal until `ready` or the end.
     pub fn begin(&self, work: &Work) -> Begun {
         let connection = self.connect();

@@ -1,6 +1,7 @@
 //! `deploy FLEET`: plan, ask, change.
 
 use crate::args::{ApplyArgs, GlobalArgs, Output};
+use crate::exit::Usage;
 use crate::faces::{self, Faces, complain, print};
 use crate::interrupt::{self, Interrupt};
 use crate::person::{AtTerminal, Elsewhere};
@@ -9,6 +10,7 @@ use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
 use snapback_core::job::RunSpec;
 use snapback_core::outcome::ExitCode;
+use snapback_core::rollout::StopAfter;
 use snapback_engine::record::Records;
 use snapback_engine::run::Planned;
 use snapback_engine::{Run, RunParts, events};
@@ -23,19 +25,52 @@ const LONGEST_SHOWN: usize = 64 * 1024;
 /// Runs the command; returns the exit code.
 pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
     let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
-    let fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
-    if !args.dry_run {
-        ask::must_be_able_to_ask(args.yes)?;
-    }
+    let mut fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
+    fleet.course.stop_after = args.stop_after;
+    judge_stop(&fleet)?;
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
-    let (run, faces) = prepare(&global, &fleet, spec)?;
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run };
+    let origin = Origin { vars: args.select.vars, continues: None };
+    perform(&global, &fleet, (spec, origin), consent).await
+}
+
+/// What a person has said already.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Consent {
+    /// Change hosts without asking.
+    pub(super) yes: bool,
+    /// Change nothing.
+    pub(super) dry_run: bool,
+}
+
+/// Where a run comes from, for its record.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    /// `--var`.
+    pub(super) vars: Vec<(String, String)>,
+    /// The run that it goes on with, and how many hosts had failed in it.
+    pub(super) continues: Option<(String, usize)>,
+}
+
+/// Plans, asks, changes.
+pub(super) async fn perform(
+    global: &GlobalArgs,
+    fleet: &Fleet,
+    (spec, origin): (RunSpec, Origin),
+    consent: Consent,
+) -> anyhow::Result<u8> {
+    if !consent.dry_run {
+        ask::must_be_able_to_ask(consent.yes)?;
+    }
+    let (run, faces) = prepare(global, fleet, spec, origin)?;
     let interrupt = interrupt::watch(run.halt(), faces.armed.clone());
     let planned = run.plan().await;
     faces.make_way().await;
-    show(&global, &fleet, &planned);
-    let code = if !planned.has_work() || args.dry_run {
+    show(global, fleet, &planned);
+    let code = if !planned.has_work() || consent.dry_run {
         planned.leave().await
-    } else if args.yes || agreed(&fleet, &planned, interrupt).await? {
+    // With too many failures already nothing will be changed, so there is nothing to ask.
+    } else if consent.yes || planned.is_over_budget() || agreed(fleet, &planned, interrupt).await? {
         planned.apply().await.context("the run's record could not be written; no host was changed")?
     } else {
         complain("nothing was changed");
@@ -45,8 +80,28 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
     Ok(code as u8)
 }
 
+/// A place to stop that the run doesn't come to would be passed unseen.
+fn judge_stop(fleet: &Fleet) -> Result<(), Usage> {
+    let batches = fleet.course.batches.len();
+    match fleet.course.stop_after {
+        Some(StopAfter::Canary) if fleet.course.last_canary().is_none() => Err(Usage(
+            "error: --stop-after canary: no host of this run is a canary\n  hint: set `canary` in [rollout]"
+                .to_owned(),
+        )),
+        Some(StopAfter::Batch(number)) if number > batches => Err(Usage(format!(
+            "error: --stop-after {number}: this run has {batches} batches\n  hint: `deploy plan` lists them"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a run and starts whoever listens to it.
-pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyhow::Result<(Run, Faces)> {
+pub(super) fn prepare(
+    global: &GlobalArgs,
+    fleet: &Fleet,
+    spec: RunSpec,
+    origin: Origin,
+) -> anyhow::Result<(Run, Faces)> {
     let (sender, receiver) = events(&spec.run);
     let faces = faces::listen(global, receiver);
     let records = Records::in_state_dir(&wiring::state_dir(global)?);
@@ -62,6 +117,9 @@ pub(super) fn prepare(global: &GlobalArgs, fleet: &Fleet, spec: RunSpec) -> anyh
     let parts = RunParts {
         password: become_password::find(global)?,
         jobs: fleet.jobs.clone(),
+        course: fleet.course.clone(),
+        vars: origin.vars,
+        continues: origin.continues,
         contents: fleet.contents.clone(),
         dir: fleet.dir.clone(),
         connector: wiring::connector(global)?,
@@ -102,7 +160,8 @@ fn with_view(fleet: &Fleet, planned: &Planned, colour: bool, draw: fn(&PlanView<
     let hosts = found.iter().map(|h| HostPlan { host: h.host(), job: h.job, found: h.found }).collect();
     let text_of = |hash: &Sha256Hex| text_of(fleet, hash);
     let width = usize::from(console::Term::stderr().size().1).max(80);
-    draw(&PlanView { fleet: &fleet.name, hosts, text_of: &text_of, notes: &fleet.notes, colour, width })
+    let (course, notes) = (&fleet.course, &fleet.notes);
+    draw(&PlanView { fleet: &fleet.name, hosts, course, text_of: &text_of, notes, colour, width })
 }
 
 /// The text of a file that will be put in place, if it is one and small.

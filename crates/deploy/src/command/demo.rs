@@ -175,6 +175,9 @@ async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
     let run = Run::new(RunParts {
         password: None,
         jobs: fleet.jobs.clone(),
+        course: fleet.course.clone(),
+        vars: Vec::new(),
+        continues: None,
         contents: fleet.contents.clone(),
         dir: fleet.dir.clone(),
         connector: wiring::connector(global)?,

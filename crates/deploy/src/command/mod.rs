@@ -1,16 +1,21 @@
 //! The commands, one file each.
 
+mod again;
 mod apply;
 mod demo;
 mod doctor;
 mod forget;
+mod history;
 mod init;
+mod logs;
 mod plan;
 mod settle;
+mod signal;
 mod status;
 
 use crate::args::{Args, Command, FleetArgs, PendingArgs};
 use anyhow::Context;
+use snapback_engine::rollout::Signal;
 use std::future::Future;
 
 /// Runs what was asked for and returns the exit code.
@@ -30,6 +35,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             let pending = PendingArgs { target: fleet, select, record: None };
             in_runtime(settle::run(global, pending, settle::Verb::Accept))
         }
+        Some(Command::Promote(run)) => signal::run(&global, &run, Signal::Promote),
+        Some(Command::Abort(run)) => signal::run(&global, &run, Signal::Abort),
+        Some(Command::Retry(again)) => in_runtime(again::retry(global, again)),
+        Some(Command::Resume(again)) => in_runtime(again::resume(global, again)),
+        Some(Command::History(run)) => history::run(&global, &run),
+        Some(Command::Logs(logs)) => logs::run(&global, &logs),
         Some(Command::Doctor(fleet)) => in_runtime(doctor::run(global, fleet)),
         Some(Command::Forget(forget)) => in_runtime(forget::run(global, forget)),
         Some(Command::Init(init)) => init::run(&init),

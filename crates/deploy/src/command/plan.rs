@@ -1,6 +1,6 @@
 //! `deploy plan`: what would change; nothing is changed.
 
-use super::apply::{plan_code, prepare, print_plan};
+use super::apply::{Origin, plan_code, prepare, print_plan};
 use crate::args::{GlobalArgs, Output, PlanArgs};
 use crate::wiring;
 
@@ -8,7 +8,7 @@ use crate::wiring;
 pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8> {
     let fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
     let spec = wiring::run_spec(&fleet, "", false);
-    let (run, faces) = prepare(&global, &fleet, spec)?;
+    let (run, faces) = prepare(&global, &fleet, spec, Origin::default())?;
     let planned = run.plan().await;
     faces.make_way().await;
     if global.output == Output::Human {

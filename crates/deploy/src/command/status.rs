@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt};
 use snapback_core::host::HostName;
 use snapback_core::outcome::ExitCode;
 use snapback_engine::ask::{Failure, Standing};
+use snapback_render::history::render_last_run;
 use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
 
 /// Runs the command. Exit 3 when a rollback failed somewhere, 4 when a host could not be asked.
@@ -18,7 +19,14 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs) -> anyhow::Result
         .collect()
         .await;
     match global.output {
-        Output::Human => print(&render_status(&rows, colour_out())),
+        Output::Human => {
+            print(&render_status(&rows, colour_out()));
+            if let Some(fleet) = &pending.fleet
+                && let Some(last) = pending.asker.records.of_fleet(fleet).next()
+            {
+                print(&render_last_run(&super::history::row(&last), colour_out()));
+            }
+        }
         Output::Json => print(&status_json(&rows)?),
     }
     Ok(code(&rows) as u8)

@@ -1,6 +1,7 @@
 //! After the decision, or in doubt: the target is asked until it has said how it ended, or until it must be over.
 
 use super::HostTask;
+use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use snapback_agent::answer::Answer;
 use snapback_core::lifecycle::{Input, State};
@@ -84,7 +85,15 @@ impl HostTask {
         let talk = Talk::plain(self.becoming(), verb, stdin, left);
         let way = self.way().cloned()?;
         let connector = self.shared.connector.clone();
-        let ending = talk.fresh(&*connector, &way, false, |answer| answers.push(answer)).await;
+        // The handshake alone needs the slot: an undo may be heard out for minutes.
+        let mut slot = Some(self.shared.slots.handshake(&way, Class::Again).await);
+        let ending = talk
+            .fresh(&*connector, &way, false, |answer| {
+                slot = None;
+                answers.push(answer);
+            })
+            .await;
+        drop(slot);
         for answer in &answers {
             if matches!(answer, Answer::Journal(..) | Answer::Untouched(_)) && !self.state.is_final() {
                 self.take_answer(answer.clone());

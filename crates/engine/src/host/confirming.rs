@@ -2,6 +2,7 @@
 //! session, so no old line can be reused.
 
 use super::HostTask;
+use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use futures::stream::{self, StreamExt};
@@ -39,9 +40,10 @@ impl HostTask {
         loop {
             attempt += 1;
             self.tell(EventKind::Confirming { attempt });
-            let tried = match self.probe(&mut missing).await {
+            let class = if attempt == 1 { Class::Decide } else { Class::Again };
+            let tried = match self.knock(&mut missing, class).await {
                 Some(no) => no,
-                None => self.try_confirm().await,
+                None => self.try_confirm(class).await,
             };
             match tried {
                 Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
@@ -68,9 +70,9 @@ impl HostTask {
 
     /// Opens what must get in before the confirmation; what got in once is not asked again. Returns why it may not be
     /// sent yet, each failing way by its name.
-    async fn probe(&self, missing: &mut Vec<(String, Way)>) -> Option<Tried> {
+    async fn knock(&self, missing: &mut Vec<(String, Way)>, class: Class) -> Option<Tried> {
         let tried: Vec<_> = stream::iter(std::mem::take(missing))
-            .map(|(name, way)| async move { (self.probe_by(&way).await, name, way) })
+            .map(|(name, way)| async move { (self.knock_by(&way, class).await, name, way) })
             .buffered(PROBES_AT_ONCE)
             .collect()
             .await;
@@ -89,29 +91,30 @@ impl HostTask {
     }
 
     /// One fresh connection that the target must answer, and find fresh.
-    async fn probe_by(&self, way: &Way) -> Tried {
+    async fn knock_by(&self, way: &Way, class: Class) -> Tried {
         let Some(record) = self.record.as_ref() else {
             return Tried::Denied("the run's record is missing".to_owned());
         };
-        self.try_once(way, &["probe", record.run.as_str()], &record.token).await
+        self.try_once((way, class), &["knock", record.run.as_str()], &record.token).await
     }
 
-    async fn try_confirm(&self) -> Tried {
+    async fn try_confirm(&self, class: Class) -> Tried {
         let (Some(way), Some(record)) = (self.job.final_way(), self.record.as_ref()) else {
             return Tried::Denied("the run's record is missing".to_owned());
         };
         let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
-        self.try_once(way, &verb, &record.token).await
+        self.try_once((way, class), &verb, &record.token).await
     }
 
-    async fn try_once(&self, way: &Way, verb: &[&str], token: &str) -> Tried {
+    async fn try_once(&self, (way, class): (&Way, Class), verb: &[&str], token: &str) -> Tried {
         let limit = way.connect_timeout + ANSWER_WITHIN;
         let talk = Talk::plain(self.becoming(), verb, &format!("{token}\n"), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
         let cheap = self.job.confirm.reorder_kex;
+        let _slot = self.shared.slots.handshake(way, class).await;
         let ending = talk
             .fresh(&*self.shared.connector, way, cheap, |answer| match answer {
-                Answer::Confirmed | Answer::Probed => tried = Tried::Confirmed,
+                Answer::Confirmed | Answer::LetIn => tried = Tried::Confirmed,
                 Answer::Denied { reason, text } => tried = denied(&reason, text),
                 Answer::Error(text) => tried = Tried::Again(text),
                 _ => {}

@@ -3,6 +3,7 @@
 
 use super::HostTask;
 use crate::local_check::{self, CheckReport};
+use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
@@ -251,6 +252,7 @@ impl HostTask {
         let (shared, job) = (self.shared.clone(), self.job.clone());
         let (mut heard, mut way) = (self.heard, self.way);
         let (by, until, becoming) = (self.heard_by(), self.heard_until(), self.becoming());
+        let mut class = Class::Decide;
         tokio::spawn(async move {
             while Instant::now() < by {
                 let from = heard.to_string();
@@ -258,7 +260,11 @@ impl HostTask {
                 let left = by.saturating_duration_since(Instant::now());
                 let talk = Talk::plain(becoming.clone(), &verb, "", left);
                 let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
+                // The handshake alone needs the slot: the journal is followed for as long as apply takes.
+                let mut slot = Some(shared.slots.handshake(at, class).await);
+                class = Class::Again;
                 let hear = |answer| {
+                    slot = None;
                     heard = number_of(&answer).unwrap_or(heard);
                     drop(sender.send(Heard::Answer(answer)));
                 };
@@ -289,6 +295,13 @@ impl HostTask {
             }
             Answer::Untouched(text) => self.take_untouched(&text),
             _ => {}
+        }
+    }
+
+    /// A bake must not undo for what was red before.
+    fn note_red_before(&mut self, n: usize, detail: String) {
+        if let Some(name) = self.remote_check(n).map(|check| check.name.clone()) {
+            self.red_before.insert(name, detail);
         }
     }
 
@@ -332,6 +345,7 @@ impl HostTask {
             }
             Entry::Extended { left, .. } => self.undoes_in(left),
             Entry::ChangeStarted { n } => self.note_irreversible(n),
+            Entry::Check { n, status, detail } if status == "red_before" => self.note_red_before(n, detail),
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {
                 self.verdict.because(&cause);

@@ -2,6 +2,7 @@
 
 use super::HostTask;
 use crate::local_check::{self, LocalEnv};
+use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
@@ -24,7 +25,7 @@ impl HostTask {
             self.hear(Input::Connected);
             self.inspect().await;
         } else {
-            self.hear(Input::ConnectFailed);
+            self.not_connected();
         }
         if self.state.is_final() {
             self.close_session().await;
@@ -36,10 +37,10 @@ impl HostTask {
     pub(super) async fn connect(&mut self) -> bool {
         let mut failures: Vec<ConnectError> = Vec::new();
         let shared = self.shared.clone();
-        let Ok(_slot) = shared.connecting.acquire().await else { return false };
         for n in 0..self.job.ways.len() {
-            let began = Instant::now();
             let way = &self.job.ways[n];
+            let _slot = shared.slots.handshake(way, Class::Begin).await;
+            let began = Instant::now();
             match shared.connector.open(way).await {
                 Ok(session) => {
                     let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -2,6 +2,7 @@
 //! the state it led to asks for.
 
 mod asking;
+mod baking;
 mod confirming;
 mod following;
 mod healing;
@@ -13,6 +14,7 @@ pub(crate) use looking::inspect_limit;
 use crate::becoming::{Becoming, SudoPassword};
 use crate::person::{Desk, Seat};
 use crate::record::{HostRecord, Reach, Records};
+use crate::rollout::slots::{Armed, Slots};
 use crate::stream::Events;
 use crate::talk::random_hex;
 use crate::verdict::Verdict;
@@ -26,6 +28,7 @@ use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::outcome::HostResult;
 use snapback_core::proof::Mode;
+use snapback_core::rollout::{Course, Ending, Unreachable};
 use snapback_core::undo::undo_limit;
 use snapback_core::way::Way;
 use snapback_transport::{Connector, Session};
@@ -33,7 +36,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long a host may take to boot that its failed undo has started again.
@@ -50,7 +53,10 @@ pub(crate) struct Shared {
     pub(crate) password: Option<SudoPassword>,
     pub(crate) texts: bool,
     pub(crate) desk: Option<Arc<Desk>>,
-    pub(crate) connecting: Semaphore,
+    pub(crate) course: Course,
+    /// How many hosts had failed in the run that this one goes on with.
+    pub(crate) failed_before: usize,
+    pub(crate) slots: Slots,
 }
 
 /// One host, and all that is known of it.
@@ -81,6 +87,10 @@ pub(crate) struct HostTask {
     red_before: BTreeMap<String, String>,
     /// Whose transaction is open there.
     blocked_by: Option<Pending>,
+    /// A required check failed after it was confirmed.
+    spoiled: bool,
+    /// It may be armed: a slot for its confirmation is counted on.
+    armed: Option<[Option<Armed>; 2]>,
 }
 
 impl HostTask {
@@ -104,6 +114,8 @@ impl HostTask {
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
+            spoiled: false,
+            armed: None,
         }
     }
 
@@ -125,14 +137,19 @@ impl HostTask {
         self.baseline().await;
         // A session that was given up while the host waited is opened again before anything is sent.
         if self.session.is_none() && !self.connect().await {
-            self.hear(Input::ConnectFailed);
+            self.not_connected();
             return self.tell_end();
         }
+        self.armed = Some(self.shared.slots.arm(&self.job).await);
         self.hear(Input::Go);
         if self.is_manual() {
             self.seat = self.shared.desk.as_ref().map(Desk::enter);
         }
         while !self.state.is_final() {
+            if matches!(self.state, State::RollingBack | State::Asking) {
+                // It won't be confirmed any more, so another one may be armed.
+                self.armed = None;
+            }
             match self.state {
                 State::Confirming => self.confirm().await,
                 State::RollingBack => self.roll_back().await,
@@ -143,9 +160,28 @@ impl HostTask {
                 }
             }
         }
+        self.armed = None;
         self.close_session().await;
         self.check_again().await;
         self.tell_end();
+    }
+
+    /// The run ended before the host's turn.
+    pub(crate) fn leave(&mut self, ending: Ending) {
+        self.verdict = Verdict::not_reached(ending);
+        self.hear(Input::Halt);
+        self.tell_end();
+    }
+
+    /// No way in worked, and nothing was sent.
+    fn not_connected(&mut self) {
+        match self.shared.course.unreachable {
+            Unreachable::Fail => self.hear(Input::ConnectFailed),
+            Unreachable::Skip => {
+                self.verdict.left_out();
+                self.hear(Input::LeaveOut);
+            }
+        }
     }
 
     /// Makes the token and what else must be on disk before `begin` is sent.
@@ -180,6 +216,7 @@ impl HostTask {
 
     pub(crate) fn result(&self) -> HostResult {
         match self.state {
+            State::Finished(HostResult::Confirmed) if self.spoiled => HostResult::RollbackFailed,
             State::Finished(result) => result,
             _ => HostResult::Unknown,
         }

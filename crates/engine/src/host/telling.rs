@@ -3,22 +3,30 @@
 use super::HostTask;
 use snapback_agent::journal::Entry;
 use snapback_core::event::{CheckStatus, EventKind};
-use snapback_core::lifecycle::State;
 
 impl HostTask {
     /// Tells the host's end, once.
     pub(crate) fn tell_end(&self) {
-        if let State::Finished(result) = self.state {
-            let told = self.verdict.tell(result, &self.job.host, &self.shared.spec);
-            self.tell(EventKind::HostFinished {
-                result,
-                cause: told.cause,
-                state: told.state,
-                next: told.next,
-                health: told.health,
-                failing: told.failing,
-            });
+        if let Some(end) = self.end() {
+            self.tell(end);
         }
+    }
+
+    /// Returns the host's end, if it has come.
+    pub(crate) fn end(&self) -> Option<EventKind> {
+        if !self.state.is_final() {
+            return None;
+        }
+        let result = self.result();
+        let told = self.verdict.tell(result, &self.job.host, &self.shared.spec);
+        Some(EventKind::HostFinished {
+            result,
+            cause: told.cause,
+            state: told.state,
+            next: told.next,
+            health: told.health,
+            failing: told.failing,
+        })
     }
 
     /// Tells a line of the journal.

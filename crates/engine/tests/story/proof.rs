@@ -10,7 +10,7 @@ use snapback_transport::ConnectErrorKind;
 use std::time::Duration;
 
 fn probed() -> Reply {
-    Reply::to(" probe ").out("@snapback:{nonce} probed").out("@snapback:{nonce} end")
+    Reply::to(" knock ").out("@snapback:{nonce} let_in").out("@snapback:{nonce} end")
 }
 
 fn confirmed() -> Reply {
@@ -35,7 +35,7 @@ async fn every_probe_and_vantage_point_gets_in_before_the_confirmation() {
     stage.host(confirmed());
     assert_eq!(stage.run().await.result(), HostResult::Confirmed);
     let asked: Vec<_> = stage.fresh();
-    let words: Vec<_> = asked.iter().map(|a| a.command.as_deref().unwrap().contains(" probe ")).collect();
+    let words: Vec<_> = asked.iter().map(|a| a.command.as_deref().unwrap().contains(" knock ")).collect();
     assert_eq!(words, [true, true, true, false], "the confirmation comes last, over its own");
     let mut connections: Vec<_> = asked.iter().map(|a| a.connection).collect();
     connections.dedup();
@@ -47,14 +47,14 @@ async fn a_vantage_point_that_does_not_get_in_keeps_the_host_from_being_confirme
     let stage = Stage::new().proof(Proof { probes: 2, via: vec![via("b", None)], ..Proof::default() });
     stage.ready();
     stage.host(probed());
-    stage.host(Reply::to(" probe ").not_connected(ConnectErrorKind::Jump).always());
+    stage.host(Reply::to(" knock ").not_connected(ConnectErrorKind::Jump).always());
     stage.host(Reply::to(" status").out(&stage.pending("rolling_back")).out("@snapback:{nonce} end"));
     stage.host(follow().out("@snapback:{nonce} j 5 rolled_back late_ms=0 -- x").out("@snapback:{nonce} end"));
     let run = stage.run().await;
     assert_eq!((run.code, run.result()), (ExitCode::Failed, HostResult::RolledBack));
     assert!(!stage.commands().iter().any(|c| c.contains(" confirm ")), "nothing was confirmed");
     assert!(run.ending().0.contains("via b: "), "{:?}", run.ending());
-    let tries = stage.commands().iter().filter(|c| c.contains(" probe ")).count();
+    let tries = stage.commands().iter().filter(|c| c.contains(" knock ")).count();
     assert!(tries > 10, "tried until the window closed, and the one that got in not again: {tries}");
 }
 
@@ -63,7 +63,7 @@ async fn a_probe_that_is_told_it_is_too_late_ends_the_trying() {
     let stage = Stage::new().proof(Proof { probes: 2, ..Proof::default() });
     stage.ready();
     stage.host(
-        Reply::to(" probe ")
+        Reply::to(" knock ")
             .out("@snapback:{nonce} denied reason=too_late -- the host is rolling_back")
             .out("@snapback:{nonce} end"),
     );

@@ -10,6 +10,7 @@ use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::proof::Proof;
+use snapback_core::rollout::Course;
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::ask::{Asker, Failure, Settled};
 use snapback_engine::person::{Person, Waiting};
@@ -130,6 +131,9 @@ impl Stage {
             password: None,
             spec: spec(),
             jobs: vec![HostJob { proof: self.proof.clone(), checks: self.checks.clone(), ..job() }],
+            course: Course::in_one_batch(1),
+            vars: Vec::new(),
+            continues: None,
             contents: Default::default(),
             dir: self.dir.path().to_owned(),
             connector: Arc::new(self.scripted.clone()),

@@ -10,6 +10,7 @@ mod host;
 mod protect;
 mod ready;
 mod request;
+mod rollout;
 mod source;
 mod tree;
 
@@ -72,9 +73,12 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let candidates: Vec<Candidate> = hosts.iter().map(Host::candidate).collect();
     let groups: Vec<String> = document.groups.iter().map(|group| group.name.value.clone()).collect();
     let chooser = Chooser { hosts: &candidates, groups: &groups, report };
-    let chosen = request::limit(request.limit.as_deref(), &chooser);
+    let mut chosen = request::limit(request.limit.as_deref(), &chooser);
 
     let mut bench = Bench { report, store: Store::default(), templates: Templates::new(), notes: Vec::new() };
+    if let Some(only) = &request.only {
+        bench.notes.extend(request::only(only, &hosts, &mut chosen));
+    }
     let limits = Limits::of(document, request.mode);
     let last_resort = bench.last_resort(document);
     let changes = bench.changes(document, &chooser, &limits);
@@ -92,11 +96,13 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     report.forget_hosts_where_all(jobs.len());
 
     let rollout = document.rollout.as_ref().map(|rollout| rollout.value.clone()).unwrap_or_default();
+    let course = bench.course(&rollout, &chooser, &chosen, &jobs);
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     Some(Fleet {
         name: fleet_name(path, document, report)?,
         dir: crate::place::absolute(dir.unwrap_or(Path::new("."))),
         jobs,
+        course,
         left_out: (0..hosts.len())
             .filter(|at| !chosen.contains(at))
             .map(|at| hosts[at].name.clone())

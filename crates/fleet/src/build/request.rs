@@ -5,6 +5,8 @@ use crate::hosts::{Chooser, Host};
 use crate::place::{At, Place, Source};
 use crate::problem::Report;
 use crate::reader::VarValue;
+use snapback_core::host::HostName;
+use std::collections::BTreeSet;
 
 /// Lets `--var` win over everything.
 pub(super) fn apply_vars(vars: &[(String, String)], hosts: &mut [Host], report: &Report) {
@@ -36,4 +38,15 @@ pub(super) fn limit(limit: Option<&str>, chooser: &Chooser<'_>) -> Vec<usize> {
     let source = Source::of_argument("--limit", limit);
     let selector = At { value: limit.to_owned(), place: Place::whole(&source) };
     chooser.choose(&selector).unwrap_or_default()
+}
+
+/// Leaves only the hosts with these names. Returns a note for each that is no longer there.
+pub(super) fn only(names: &[HostName], hosts: &[Host], chosen: &mut Vec<usize>) -> Vec<String> {
+    let wanted: BTreeSet<&HostName> = names.iter().collect();
+    chosen.retain(|at| wanted.contains(&hosts[*at].name));
+    let there: BTreeSet<&HostName> = hosts.iter().map(|host| &host.name).collect();
+    wanted
+        .difference(&there)
+        .map(|name| format!("{name} is no longer in the fleet file, and is left out"))
+        .collect()
 }

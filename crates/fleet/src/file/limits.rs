@@ -1,7 +1,7 @@
-//! `[confirm]` and `[rollout]` as they were written.
+//! `[confirm]` as it was written.
 
 use super::host::hops;
-use crate::keys::{CONFIRM, ROLLOUT};
+use crate::keys::CONFIRM;
 use crate::place::At;
 use crate::reader::{RawCommand, Value};
 use snapback_core::proof::Mode;
@@ -76,22 +76,4 @@ fn vantage(value: &Value<'_>) -> Option<Vantage> {
         return Some(Vantage { jump: None, family });
     }
     hops(value, "via", name).then(|| Vantage { jump: Some(name.to_owned()), family })
-}
-
-/// `[rollout]`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RawRollout {
-    pub(crate) parallel: Option<usize>,
-    pub(crate) connect_parallel: Option<usize>,
-}
-
-impl RawRollout {
-    /// Reads the table.
-    pub(super) fn read(value: &Value<'_>) -> Option<Self> {
-        let table = value.table(&ROLLOUT)?;
-        Some(Self {
-            parallel: table.get("parallel").and_then(|v| v.number::<usize>(1)),
-            connect_parallel: table.get("connect_parallel").and_then(|v| v.number::<usize>(1)),
-        })
-    }
 }

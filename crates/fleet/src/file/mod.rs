@@ -6,13 +6,15 @@ mod host;
 mod include;
 mod limits;
 mod quoting;
+mod rollout;
 mod syntax;
 
 pub(crate) use change::{From, RawChange, RawEntry, RawFiles, RawKind, RawScript};
 pub(crate) use check::{RawCheck, RawProbe};
 pub(crate) use host::{HostKeys, var_name_problem};
 pub(crate) use include::load_document;
-pub(crate) use limits::{RawConfirm, RawRollout};
+pub(crate) use limits::RawConfirm;
+pub(crate) use rollout::{RawCanary, RawRollout, too_many_canaries};
 
 use crate::keys::TOP;
 use crate::place::{At, Place};

@@ -122,6 +122,27 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Reads a percentage between quotes, from 0 to 100.
+    pub(crate) fn percent(&self) -> Option<u8> {
+        let text = self.text()?;
+        let Some(number) = text.value.strip_suffix('%').and_then(|n| n.trim_end().parse::<u64>().ok()) else {
+            let hint = match text.value.parse::<i64>() {
+                Ok(number) => format!("write {number}, without quotes, or \"{number}%\""),
+                Err(_) => "write a number of hosts, like 5, or a percentage, like \"25%\"".to_owned(),
+            };
+            self.complain(format!("{:?} is no part of the hosts", text.value), Some(hint));
+            return None;
+        };
+        let percent = u8::try_from(number).ok().filter(|percent| *percent <= 100);
+        if percent.is_none() {
+            self.complain(
+                format!("`{}` can't be {number} %", self.key),
+                Some("100% are all hosts".to_owned()),
+            );
+        }
+        percent
+    }
+
     /// Reads a port.
     pub(crate) fn port(&self) -> Option<u16> {
         let DeValue::Integer(number) = self.item() else { return self.number::<u16>(1) };

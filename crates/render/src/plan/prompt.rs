@@ -3,7 +3,7 @@
 use super::deed::{Deed, deeds, what_is, what_shall_be};
 use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook, proof};
 use super::script::{command, is_irreversible};
-use super::{HostPlan, MOST_NAMES, PlanView, locks, unread};
+use super::{HostPlan, MOST_NAMES, PlanView, locks, rollout, unread};
 use crate::names::joined;
 use crate::quantity::count;
 use crate::told::one_line;
@@ -38,6 +38,7 @@ pub fn prompt_text(view: &PlanView<'_>) -> String {
     }
     out.push_str(&section("deadline", &things.deadlines, str::to_owned));
     out.push_str(&section("proof", &things.proofs, str::to_owned));
+    out.push_str(&rollout::lines_for_prompt(view));
     out.push_str(&format!("Change {hosts}?"));
     out
 }

@@ -9,5 +9,6 @@ mod plan;
 mod planned;
 mod progress;
 mod recorded;
+mod rollout;
 mod status;
 mod summary;

@@ -9,6 +9,7 @@ use snapback_core::inspection::{
     ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState, Pending,
 };
 use snapback_core::job::HostJob;
+use snapback_core::rollout::Course;
 use snapback_core::way::Become;
 use snapback_render::plan::{HostPlan, PlanView};
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub(crate) struct Planned {
     hosts: Vec<(HostJob, Result<Inspection, String>)>,
     texts: BTreeMap<Sha256Hex, Arc<str>>,
     notes: Vec<String>,
+    course: Option<Course>,
 }
 
 impl Planned {
@@ -31,6 +33,11 @@ impl Planned {
 
     pub(crate) fn note(mut self, text: &str) -> Self {
         self.notes.push(text.to_owned());
+        self
+    }
+
+    pub(crate) fn course(mut self, course: Course) -> Self {
+        self.course = Some(course);
         self
     }
 
@@ -58,12 +65,15 @@ impl Planned {
             (job.host.clone(), job.clone(), found.clone())
         };
         let owned: Vec<_> = self.hosts.iter().map(plan).collect();
-        let hosts = owned
+        let hosts: Vec<_> = owned
             .iter()
             .map(|(host, job, found)| HostPlan { host, job, found: found.as_ref().map_err(String::as_str) })
             .collect();
         let text_of = |hash: &Sha256Hex| self.texts.get(hash).cloned();
-        look(&PlanView { fleet: "shop", hosts, text_of: &text_of, notes: &self.notes, colour, width: 0 })
+        let one_batch = Course::in_one_batch(hosts.len());
+        let course = self.course.as_ref().unwrap_or(&one_batch);
+        let notes = &self.notes;
+        look(&PlanView { fleet: "shop", hosts, course, text_of: &text_of, notes, colour, width: 0 })
     }
 }
 

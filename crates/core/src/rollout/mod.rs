@@ -1,0 +1,16 @@
+//! A staged rollout: in which batches the hosts of a run are worked on, how many may fail, and what comes next.
+//!
+//! [`Course`] is worked out before anything is contacted: plain data. [`step`] is the one function that decides
+//! where a rollout goes; whoever drives it does what the [`Stage`] says and names what happened as an [`Input`].
+
+mod batch;
+mod budget;
+mod course;
+mod jump;
+mod stage;
+
+pub use batch::{Batch, BatchKind, Sequence, Share, sequence};
+pub use budget::{Budget, Threshold};
+pub use course::{Course, GATE_TIMEOUT, StopAfter, Unreachable};
+pub use jump::{JumpHosts, jumps_of};
+pub use stage::{Ending, IllegalInput, Input, Stage, step};

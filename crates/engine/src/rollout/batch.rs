@@ -1,0 +1,108 @@
+//! Working on the hosts of one batch.
+//!
+//! A batch has two steps: its hosts are worked on side by side, then the batch is committed. With hosts that confirm
+//! each for itself nothing is left for the commit but to count.
+
+use super::Halt;
+use crate::host::HostTask;
+use crate::run::Run;
+use futures::stream::{self, StreamExt};
+use snapback_core::lifecycle::State;
+use snapback_core::outcome::HostResult;
+use snapback_core::rollout::{Budget, Course, Ending, Input};
+use std::cell::Cell;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// How often it is looked whether somebody has aborted the run.
+const LOOK_FOR_ABORT: Duration = Duration::from_millis(500);
+
+/// What decides, before each host, whether it may still be begun.
+struct Rules<'r> {
+    course: &'r Course,
+    halt: &'r Halt,
+    failures: Cell<usize>,
+}
+
+impl Rules<'_> {
+    fn may_begin(&self) -> bool {
+        self.halt.why().is_none()
+    }
+
+    fn hear_end(&self, task: &HostTask) {
+        if Budget::counts(task.result()) {
+            self.failures.set(self.failures.get() + 1);
+            if self.course.budget.is_exceeded(self.failures.get()) {
+                self.halt.because(Ending::OverBudget);
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Works on all hosts of a batch that would change, in order and `parallel` at a time, and commits it.
+    pub(super) async fn work_on(&mut self, batch: usize) -> Input {
+        let failures = Cell::new(self.failures());
+        let shared = self.shared.clone();
+        let halt = self.halt.clone();
+        let rules = Rules { course: &shared.course, halt: &halt, failures };
+        let members =
+            shared.course.batches.get(batch).map(|batch| batch.hosts.as_slice()).unwrap_or_default();
+        let tasks = self
+            .tasks
+            .iter_mut()
+            .enumerate()
+            .filter(|(at, task)| task.state == State::Planned && members.binary_search(at).is_ok());
+        let mut running = stream::iter(tasks.map(|(_, task)| work_or_leave(task, &rules)))
+            .buffer_unordered(shared.spec.parallel.max(1));
+        let mut look = interval(LOOK_FOR_ABORT);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut progressed = Instant::now();
+        loop {
+            let stuck_at = shared.course.progress_deadline.map(|longest| progressed + longest);
+            tokio::select! {
+                ended = running.next() => match ended {
+                    Some(()) => progressed = Instant::now(),
+                    None => break,
+                },
+                _ = look.tick() => self.signals.pull(&halt),
+                () = until(stuck_at), if halt.why().is_none() => halt.because(Ending::NoProgress),
+            }
+        }
+        drop(running);
+        self.commit(batch)
+    }
+
+    /// The batch's hosts have ended: counts what became of them.
+    fn commit(&self, batch: usize) -> Input {
+        match self.halt.why() {
+            Some(Ending::Interrupted) => Input::Interrupted,
+            Some(Ending::Aborted) => Input::Aborted,
+            Some(Ending::NoProgress) => Input::NoProgress,
+            _ => Input::BatchDone { failures: self.failures(), changed: self.confirmed_in(batch).count() },
+        }
+    }
+
+    /// The hosts of a batch that this run has changed and confirmed.
+    pub(super) fn confirmed_in(&self, batch: usize) -> impl Iterator<Item = &HostTask> {
+        let members = self.shared.course.batches.get(batch).into_iter().flat_map(|batch| &batch.hosts);
+        let tasks = members.filter_map(|at| self.tasks.get(*at));
+        tasks.filter(|task| task.result() == HostResult::Confirmed)
+    }
+}
+
+async fn work_or_leave(task: &mut HostTask, rules: &Rules<'_>) {
+    if rules.may_begin() {
+        task.work().await;
+        rules.hear_end(task);
+    } else {
+        task.leave(rules.halt.why().unwrap_or(Ending::Interrupted));
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

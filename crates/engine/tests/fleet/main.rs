@@ -1,0 +1,7 @@
+//! Runs over many simulated hosts: batches, budgets, bakes, gates, and what is kept of them.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
+
+mod random;
+mod scale;
+mod staged;
+mod theatre;

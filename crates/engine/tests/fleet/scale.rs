@@ -1,0 +1,47 @@
+//! As many hosts as anybody has.
+
+use crate::theatre::{Theatre, name};
+use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::rollout::{Ending, Share};
+use snapback_testkit::simulated::Fate;
+use std::time::Duration;
+
+#[test]
+fn ten_thousand_hosts_go_through_in_seconds() {
+    let fate = |at: usize| match at % 100 {
+        13 => Fate::Fails(3000),
+        57 => Fate::Unreachable,
+        83 => Fate::Unchanged,
+        _ => Fate::Works(1000 + (at as u64 * 37) % 20_000),
+    };
+    let mut theatre =
+        Theatre::new((0..10_000).map(fate)).staged(10, &[Share::Percent(5), Share::Percent(50)], 200);
+    theatre.parallel = 500;
+    theatre.connect_parallel = 200;
+    let began = processor_seconds();
+    let ran = theatre.play();
+    let took = processor_seconds() - began;
+    println!("10,000 hosts: {took} s of the processor, {:?} of the clock that isn't there", ran.took);
+    assert_eq!((ran.code, ran.ending()), (ExitCode::Failed, Some(Ending::Complete)));
+    assert_eq!((ran.count(HostResult::Confirmed), ran.count(HostResult::RolledBack)), (9700, 100));
+    assert_eq!(ran.truth.begun[0], name(0));
+    // The first batch keeps its ten; a host of a later one has a session while it is looked at or begun.
+    assert!(ran.truth.most_open <= 510, "{} sessions", ran.truth.most_open);
+    assert!(took < 60, "{took} s");
+    assert!(ran.took < Duration::from_secs(600), "{:?}", ran.took);
+}
+
+/// What this process has used of the processor: a busy machine doesn't count.
+fn processor_seconds() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let ticks: u64 = stat
+        .rsplit(") ")
+        .next()
+        .unwrap()
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|n| n.parse::<u64>().unwrap())
+        .sum();
+    ticks / 100
+}

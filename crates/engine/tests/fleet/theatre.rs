@@ -1,0 +1,230 @@
+//! A simulated fleet and a run on it.
+
+use snapback_core::change::{Change, ChangeKind, Command, ScriptChange};
+use snapback_core::check::{Check, Pace, Probe, Where};
+use snapback_core::deadline::ConfirmPolicy;
+use snapback_core::event::{Event, EventKind};
+use snapback_core::host::HostName;
+use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::rollout::{Budget, Course, Ending, Sequence, Share, sequence};
+use snapback_core::way::{Become, KnownHosts, Way, WayKind};
+use snapback_engine::record::Records;
+use snapback_engine::rollout::Signal;
+use snapback_engine::{Run, RunParts, events};
+use snapback_testkit::simulated::{Fate, Simulated, Truth};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) const RUN: &str = "01RUN";
+
+/// The confirm window of every host here.
+pub(crate) const WINDOW: Duration = Duration::from_secs(60);
+
+/// Who does what, and how the run goes over them.
+pub(crate) struct Theatre {
+    pub(crate) fates: Vec<Fate>,
+    pub(crate) course: Course,
+    pub(crate) parallel: usize,
+    pub(crate) connect_parallel: usize,
+    /// The jump host of each host; fewer entries: none.
+    pub(crate) jumps: Vec<Option<String>>,
+    /// Each host has a remote check.
+    pub(crate) checked: bool,
+    /// Told to the run from outside, each after a time of its own.
+    pub(crate) signals: Vec<(Duration, Signal)>,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// What a run came to.
+pub(crate) struct Ran {
+    pub(crate) code: ExitCode,
+    pub(crate) truth: Truth,
+    pub(crate) events: Vec<Event>,
+    pub(crate) took: Duration,
+}
+
+impl Theatre {
+    /// Hosts with these fates, in one batch.
+    pub(crate) fn new(fates: impl IntoIterator<Item = Fate>) -> Self {
+        let fates: Vec<Fate> = fates.into_iter().collect();
+        Self {
+            course: Course::in_one_batch(fates.len()),
+            fates,
+            parallel: 50,
+            connect_parallel: 20,
+            jumps: Vec::new(),
+            checked: false,
+            signals: Vec::new(),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A canary of so many hosts, batches of these sizes, and a budget.
+    pub(crate) fn staged(mut self, canary: usize, serial: &[Share], most: usize) -> Self {
+        let all = self.fates.len();
+        let cut = Sequence { canary: (0..canary).collect(), serial: serial.to_vec() };
+        let batches = sequence(all, &cut, |_, _| false);
+        self.course = Course { batches, staged: true, budget: Budget::AtMost(most), ..self.course };
+        self
+    }
+
+    /// Runs it with the clock paused: whatever it waits for passes at once.
+    pub(crate) fn play(&self) -> Ran {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(self.run())
+    }
+
+    async fn run(&self) -> Ran {
+        let names = self.fates.iter().enumerate().map(|(at, fate)| (name(at), *fate));
+        let hosts = Simulated::new(names, WINDOW);
+        let (sender, mut receiver) = events(RUN);
+        let records = Records::in_state_dir(self.dir.path());
+        let run = Run::new(RunParts {
+            spec: self.spec(),
+            jobs: (0..self.fates.len()).map(|at| self.job(at)).collect(),
+            course: self.course.clone(),
+            vars: Vec::new(),
+            continues: None,
+            password: None,
+            contents: Default::default(),
+            dir: self.dir.path().to_owned(),
+            connector: Arc::new(hosts.clone()),
+            events: sender,
+            records: records.clone(),
+            texts: false,
+            person: None,
+        });
+        let began = tokio::time::Instant::now();
+        for (after, signal) in self.signals.clone() {
+            let signals = records.signals(RUN);
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                signals.send(signal, "me@elsewhere").unwrap();
+            });
+        }
+        let code = run.plan().await.apply().await.unwrap();
+        let took = began.elapsed();
+        let mut heard = Vec::new();
+        while let Some(event) = receiver.next().await {
+            heard.push(event);
+        }
+        Ran { code, truth: hosts.truth(), events: heard, took }
+    }
+
+    fn spec(&self) -> RunSpec {
+        RunSpec {
+            run: RUN.to_owned(),
+            fleet: "shop".to_owned(),
+            owner: "me@here".to_owned(),
+            comment: String::new(),
+            parallel: self.parallel,
+            connect_parallel: self.connect_parallel,
+            volatile_guard: false,
+        }
+    }
+
+    fn job(&self, at: usize) -> HostJob {
+        let host = HostName::parse(&name(at)).unwrap();
+        let way = Way {
+            kind: WayKind::Final,
+            host: host.clone(),
+            address: None,
+            port: None,
+            user: None,
+            identity_file: None,
+            proxy_jump: self.jumps.get(at).cloned().flatten(),
+            ssh_config: None,
+            known_hosts: KnownHosts::Strict,
+            connect_timeout: Duration::from_secs(10),
+            host_key: None,
+            family: None,
+        };
+        HostJob {
+            host,
+            ways: vec![way],
+            r#become: Become::Auto,
+            changes: vec![Change { name: "s".to_owned(), kind: ChangeKind::Script(Box::new(script())) }],
+            checks: self.checked.then(check).into_iter().collect(),
+            confirm: ConfirmPolicy {
+                window: WINDOW,
+                apply_timeout: Duration::from_secs(60),
+                hard_cap: Duration::from_secs(900),
+                settle: Duration::ZERO,
+                reorder_kex: true,
+            },
+            proof: Default::default(),
+            vars: BTreeMap::new(),
+            last_resort: Default::default(),
+        }
+    }
+}
+
+fn script() -> ScriptChange {
+    ScriptChange {
+        facts: None,
+        unless: Some(Command::Inline("false".to_owned())),
+        apply: Command::Inline("true".to_owned()),
+        rollback: None,
+        watch: vec!["/etc/x".to_owned()],
+        irreversible: false,
+        timeout: Duration::from_secs(5),
+    }
+}
+
+fn check() -> Check {
+    Check {
+        name: "shop".to_owned(),
+        runs: Where::Remote,
+        probe: Probe::Run(Command::Inline("true".to_owned())),
+        pace: Pace {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(2),
+            min_healthy_time: Duration::ZERO,
+            healthy_deadline: Duration::from_secs(5),
+            failure_limit: 0,
+        },
+        required: true,
+        baseline: false,
+    }
+}
+
+/// The name of the host at a position.
+pub(crate) fn name(at: usize) -> String {
+    format!("h{at:05}")
+}
+
+impl Ran {
+    /// How each host ended, in order.
+    pub(crate) fn results(&self) -> Vec<HostResult> {
+        let all = self.events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::RunFinished { hosts, .. } => Some(hosts.values().copied().collect()),
+            _ => None,
+        });
+        all.expect("the run's end was told")
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        self.events.iter().find_map(|event| match event.kind {
+            EventKind::RolloutEnded { ending, .. } => Some(ending),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn count(&self, result: HostResult) -> usize {
+        self.results().iter().filter(|r| **r == result).count()
+    }
+
+    /// The last word about a host: cause, state, what to do.
+    pub(crate) fn last_word(&self, at: usize) -> (String, String, String) {
+        let found = self.events.iter().rev().find_map(|event| match (&event.host, &event.kind) {
+            (Some(host), EventKind::HostFinished { cause, state, next, .. }) if host.as_str() == name(at) => {
+                Some((cause.clone(), state.clone(), next.clone()))
+            }
+            _ => None,
+        });
+        found.expect("the host's end was told")
+    }
+}

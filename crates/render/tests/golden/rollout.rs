@@ -1,0 +1,29 @@
+use crate::planned::Planned;
+use snapback_core::rollout::{Budget, Course, Sequence, Share, sequence};
+use snapback_render::plan::{prompt_text, render_plan};
+use std::time::Duration;
+
+#[test]
+fn a_staged_rollout_shows_its_batches_and_rules() {
+    let course = Course {
+        batches: sequence(4, &Sequence { canary: vec![0], serial: vec![Share::Hosts(2)] }, |_, _| false),
+        staged: true,
+        budget: Budget::AtMost(1),
+        bake: Duration::from_secs(120),
+        gate: true,
+        progress_deadline: Some(Duration::from_secs(600)),
+        ..Course::in_one_batch(4)
+    };
+    let mut planned = Planned::default().course(course);
+    for name in ["a", "b", "c", "d"] {
+        planned = planned.host(name, Vec::new(), Vec::new());
+    }
+    let page = planned.view(false, render_plan);
+    let rules = "  bake: the checks go on for 2m before the next batch begins\n  gate: after the canary it waits for \
+                 `deploy promote`, 1h at the longest\n  stops when more than 1 of 4 hosts have failed or can't be \
+                 reached\n  stops when no host of a batch has come to its end for 10m\n";
+    let batches = "rollout in 3 batches\n  batch 1 (canary), 1 host: a\n  batch 2, 2 hosts: b, c\n  batch 3, 1 host: d\n";
+    assert!(page.contains(&format!("{batches}{rules}")), "{page}");
+    let question = planned.view(false, prompt_text);
+    assert!(question.contains(&format!("  canary: a\n{rules}")), "{question}");
+}

@@ -1,0 +1,181 @@
+//! A [`Connector`] onto a whole fleet that isn't there: each host has a fate, and follows the agent's protocol as far
+//! as a run needs it. Waiting is done with tokio's clock, so that with a paused one hours pass in a moment.
+//!
+//! Unlike [`crate::scripted`] it knows the truth: which change is in place on which host, who was begun in which order,
+//! how many connections were open at once. A test compares that with what the engine says.
+
+mod host;
+mod truth;
+
+pub use host::Fate;
+pub use truth::{Truth, Value};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use host::{Reaction, react};
+use snapback_core::way::Way;
+use snapback_transport::{
+    ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Line, LineSender, RunError, Session,
+};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a handshake takes with a host that answers.
+const HANDSHAKE: Duration = Duration::from_millis(200);
+
+/// The connector. Clones share the world.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    world: Arc<World>,
+}
+
+#[derive(Debug)]
+struct World {
+    fates: BTreeMap<String, Fate>,
+    /// From the end of apply until a host undoes itself.
+    window: Duration,
+    truth: Mutex<Truth>,
+}
+
+impl Simulated {
+    /// Returns a fleet in which each host has its fate and undoes itself after `window`.
+    #[must_use]
+    pub fn new(fates: impl IntoIterator<Item = (String, Fate)>, window: Duration) -> Self {
+        let fates = fates.into_iter().collect();
+        Self { world: Arc::new(World { fates, window, truth: Mutex::default() }) }
+    }
+
+    /// Returns what has really happened so far.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        self.world.truth().clone()
+    }
+}
+
+impl World {
+    fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fate(&self, way: &Way) -> Fate {
+        self.fates.get(way.host.as_str()).copied().unwrap_or(Fate::Unreachable)
+    }
+
+    /// A handshake, with whoever is there or isn't.
+    async fn shake_hands(&self, way: &Way) -> Result<(), ConnectError> {
+        let _counted = Counted::new(self);
+        let host = way.host.as_str();
+        self.truth().pass_time(host);
+        if self.fate(way) == Fate::Unreachable || self.truth().is_cut_off(host) {
+            tokio::time::sleep(way.connect_timeout).await;
+            return Err(ConnectError {
+                kind: ConnectErrorKind::Timeout,
+                message: format!("{host} did not answer"),
+                hint: String::new(),
+                transcript: String::new(),
+                after: way.connect_timeout,
+            });
+        }
+        tokio::time::sleep(HANDSHAKE).await;
+        Ok(())
+    }
+
+    /// Says what the host says, at its times. Returns whether the line held.
+    async fn answer(&self, way: &Way, command: &str, lines: &LineSender) -> bool {
+        let host = way.host.as_str();
+        let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
+        for reaction in react(self.fate(way), command) {
+            match reaction {
+                Reaction::Wait(time) => tokio::time::sleep(time).await,
+                Reaction::Say(text) => {
+                    let line = format!("@snapback:{nonce} {text}");
+                    drop(lines.send(Line::Out(line.into_bytes())).await);
+                }
+                Reaction::Do(deed) => {
+                    let said = self.truth().perform(host, deed, self.window);
+                    for text in said {
+                        let line = format!("@snapback:{nonce} {text}");
+                        drop(lines.send(Line::Out(line.into_bytes())).await);
+                    }
+                }
+                Reaction::Cut => return false,
+            }
+        }
+        true
+    }
+}
+
+/// A handshake that is being made.
+struct Counted<'w>(&'w World);
+
+impl<'w> Counted<'w> {
+    fn new(world: &'w World) -> Self {
+        let mut truth = world.truth();
+        truth.handshakes += 1;
+        truth.most_handshakes = truth.most_handshakes.max(truth.handshakes);
+        drop(truth);
+        Self(world)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.truth().handshakes -= 1;
+    }
+}
+
+impl Connector for Simulated {
+    fn open<'a>(&'a self, way: &'a Way) -> BoxFuture<'a, Result<Box<dyn Session>, ConnectError>> {
+        async move {
+            self.world.shake_hands(way).await?;
+            self.world.truth().count_session();
+            Ok(Box::new(Open { world: Arc::clone(&self.world), way: way.clone() }) as Box<dyn Session>)
+        }
+        .boxed()
+    }
+
+    fn once<'a>(
+        &'a self,
+        way: &'a Way,
+        _cheap_kex: bool,
+        invocation: Invocation,
+        lines: LineSender,
+    ) -> BoxFuture<'a, Result<Exit, ConnectError>> {
+        async move {
+            self.world.shake_hands(way).await?;
+            self.world.answer(way, &invocation.command, &lines).await;
+            Ok(Exit { code: Some(0) })
+        }
+        .boxed()
+    }
+}
+
+struct Open {
+    world: Arc<World>,
+    way: Way,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.world.truth().open -= 1;
+    }
+}
+
+impl Session for Open {
+    fn run(&self, invocation: Invocation, lines: LineSender) -> BoxFuture<'_, Result<Exit, RunError>> {
+        async move {
+            if self.world.answer(&self.way, &invocation.command, &lines).await {
+                Ok(Exit { code: Some(0) })
+            } else {
+                Err(RunError::Lost)
+            }
+        }
+        .boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async {}.boxed()
+    }
+}

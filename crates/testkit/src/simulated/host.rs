@@ -1,0 +1,87 @@
+//! What a simulated host does when it is asked something.
+
+use super::truth::Deed;
+use std::time::Duration;
+
+/// What becomes of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It applies in so many milliseconds, is ready, and can be confirmed.
+    Works(u64),
+    /// It is as wanted already.
+    Unchanged,
+    /// Its change fails after so many milliseconds and is undone.
+    Fails(u64),
+    /// It never answers.
+    Unreachable,
+    /// It refuses before anything is armed.
+    Refuses,
+    /// Its change cuts it off until it has undone itself.
+    CutOff,
+    /// Its change cuts it off for good.
+    Lost,
+    /// A check on it fails once it is confirmed.
+    Spoils,
+}
+
+/// A step of an answer.
+#[derive(Clone, Debug)]
+pub(super) enum Reaction {
+    Wait(Duration),
+    Say(&'static str),
+    Do(Deed),
+    Cut,
+}
+
+/// Returns what a host answers to a command.
+pub(super) fn react(fate: Fate, command: &str) -> Vec<Reaction> {
+    use Reaction::{Do, Say};
+    let is = |verb: &str| command.contains(&format!(" {verb}"));
+    let mut answer = if is("payload inspect") || is("install inspect") {
+        inspect(fate)
+    } else if is("begin ") {
+        begin(fate)
+    } else if is("confirm ") {
+        vec![Do(Deed::Confirm)]
+    } else if is("follow ") {
+        vec![Do(Deed::TellJournal)]
+    } else if is("rollback ") {
+        vec![Do(Deed::RollBack), Do(Deed::TellJournal)]
+    } else if is("probe") {
+        let red = fate == Fate::Spoils;
+        vec![Say(if red {
+            "probed n=0 status=failed -- it is red now"
+        } else {
+            "probed n=0 status=passed -- "
+        })]
+    } else {
+        vec![Do(Deed::TellStatus)]
+    };
+    if !matches!(answer.last(), Some(Reaction::Cut)) {
+        answer.push(Say("end"));
+    }
+    answer
+}
+
+fn inspect(fate: Fate) -> Vec<Reaction> {
+    use Reaction::Say;
+    let hello = "hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9 shell=dash -- /s";
+    let wanted = if fate == Fate::Unchanged { "script n=0 wanted=1" } else { "script n=0 wanted=0" };
+    vec![Say(hello), Say(wanted), Say("state_digest sum=abc")]
+}
+
+fn begin(fate: Fate) -> Vec<Reaction> {
+    use Reaction::{Cut, Do, Say, Wait};
+    let after = |ms| Wait(Duration::from_millis(ms));
+    let mut answer = vec![Do(Deed::Begin)];
+    match fate {
+        Fate::Refuses => return vec![Say("refused reason=no_space -- there is no space")],
+        Fate::Works(ms) => answer.extend([after(ms), Do(Deed::Apply), Do(Deed::BeReady)]),
+        Fate::Spoils => answer.extend([Do(Deed::Apply), Do(Deed::BeReady)]),
+        Fate::Fails(ms) => answer.extend([after(ms), Do(Deed::RollBack), Do(Deed::TellJournal)]),
+        Fate::CutOff => answer.extend([Do(Deed::Apply), Do(Deed::CutOff { comes_back: true }), Cut]),
+        Fate::Lost => answer.extend([Do(Deed::Apply), Do(Deed::CutOff { comes_back: false }), Cut]),
+        Fate::Unchanged | Fate::Unreachable => {}
+    }
+    answer
+}
