@@ -69,7 +69,7 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
-        ensure_image()?;
+        ensure_image(HostKind::Plain)?;
         let _turn = turn()?;
         sweep()?;
         let paths = LabPaths::of(id);
