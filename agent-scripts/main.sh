@@ -38,7 +38,7 @@ probe_tools() {
 }
 
 recall_tools() {
-	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND rt_boot 2>/dev/null <"$STATE_DIR/tools" || return 1
+	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND HOOK rt_boot 2>/dev/null <"$STATE_DIR/tools" || return 1
 	# Devices are numbered anew in each boot.
 	[ "$rt_boot" = "$BOOT_ID" ]
 }
@@ -62,7 +62,9 @@ probe_anew() {
 	find_mount "$STATE_DIR"
 	case ,$MOUNT_FLAGS, in *,noexec,*) NOEXEC=1 ;; esac
 	choose_backend
-	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $BOOT_ID" >"$STATE_DIR/tools.$$" &&
+	# What is seen while a host boots is no word for later.
+	[ "$VERB" != boot ] || return 0
+	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $HOOK $BOOT_ID" >"$STATE_DIR/tools.$$" &&
 		mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
 }
 

@@ -56,7 +56,7 @@ is_volatile() {
 	esac
 	# An overlay is as lasting as its upper layer; that path is seen from where it was mounted.
 	case ,$MOUNT_OPTIONS, in
-	*,volatile,* | *,upperdir=/run/* | *,upperdir=/dev/shm/* | *,upperdir=/cow/*) return 0 ;;
+	*,volatile,* | *,upperdir=/run/* | *,upperdir=/dev/shm/* | *,upperdir=/tmp/* | *,upperdir=/cow/*) return 0 ;;
 	*,upperdir=*) return 1 ;;
 	esac
 	return 0

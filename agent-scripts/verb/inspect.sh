@@ -24,7 +24,6 @@ verb_inspect() {
 }
 
 tell_host() {
-	hook_word
 	is_volatile "$STATE_DIR" && th_volatile=1 || th_volatile=0
 	read_free "$STATE_DIR"
 	th_shell=$(readlink "/proc/$$/exe" 2>/dev/null)

@@ -15,6 +15,7 @@ mod e2e_refused;
 mod e2e_resort;
 mod e2e_rollout;
 mod e2e_stage;
+mod e2e_targets;
 mod e2e_traces;
 mod e2e_window;
 mod network;

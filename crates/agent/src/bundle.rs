@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 33] = [
+const PARTS: [&str; 38] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -28,6 +28,11 @@ const PARTS: [&str; 33] = [
     include_str!("../../../agent-scripts/guard/systemd.sh"),
     include_str!("../../../agent-scripts/guard/bare.sh"),
     include_str!("../../../agent-scripts/guard/guard.sh"),
+    include_str!("../../../agent-scripts/guard/hook.sh"),
+    include_str!("../../../agent-scripts/guard/hook-systemd.sh"),
+    include_str!("../../../agent-scripts/guard/hook-openrc.sh"),
+    include_str!("../../../agent-scripts/guard/hook-sysvinit.sh"),
+    include_str!("../../../agent-scripts/guard/hook-openwrt.sh"),
     include_str!("../../../agent-scripts/verb/supervise.sh"),
     include_str!("../../../agent-scripts/verb/run.sh"),
     include_str!("../../../agent-scripts/verb/check.sh"),

@@ -120,6 +120,11 @@ impl Talk {
     }
 }
 
+/// How long a command may take to end once it has said its last word. Measured: a command that is dropped just before
+/// its exit makes dropbear close the next one on the same connection at once; but one may never end, because
+/// something else on the target holds the channel.
+const LAST_WORD: Duration = Duration::from_millis(250);
+
 /// A talk that takes longer than it may has been cut.
 async fn within(limit: Duration, talk: impl Future<Output = Ending>) -> Ending {
     match tokio::time::timeout(limit, talk).await {
@@ -144,7 +149,11 @@ async fn listen(
         tokio::select! {
             biased;
             heard = &mut hearing => match heard {
-                Ok(ending) => return ending,
+                Ok(ending) => {
+                    // The time of an exit, and no round trip.
+                    let _ = tokio::time::timeout(LAST_WORD, run).await;
+                    return ending;
+                }
                 Err(complaint) => (run.await, complaint),
             },
             failed = &mut run => match hearing.await {

@@ -208,6 +208,8 @@ impl<'a> Connection<'a> {
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("SNAPBACK_STATE", target.state())
+            // Whatever machine this is: no unit and no boot hook of it.
+            .env("SNAPBACK_GUARD", "bare")
             .env("SNAPBACK_SH", target.shell)
             .stdin(Stdio::piped())
             .spawn()
