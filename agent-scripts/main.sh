@@ -50,6 +50,9 @@ probe_anew() {
 	[ $# -eq 6 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
 	UID_NOW=$1
 	STATE_DEVICE=$5
+	# Somebody else's folder would be somebody else's record.
+	[ "$4" = "$1" ] || give_up "$STATE_DIR belongs to user $4, and this is user $1: look at it, then move it away"
+	chmod 0700 "$STATE_DIR" || give_up "$STATE_DIR could not be made private"
 	# Times with their fraction where stat tells it: otherwise a second's worth of changes looks the same.
 	case $6 in
 	*.*) STAT_MTIME=%.9Y ;;

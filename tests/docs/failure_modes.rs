@@ -39,20 +39,26 @@ fn has_test(source: &str, name: &str) -> bool {
 
 #[test]
 fn every_row_names_tests_that_exist() {
-    let text = page(PAGE).text;
+    for (path, least) in [(PAGE, 15), ("SECURITY.md", 10)] {
+        check_rows(path, least);
+    }
+}
+
+fn check_rows(path: &str, least: usize) {
+    let text = page(path).text;
     let rows = rows(&text);
-    assert!(rows.len() > 15, "the rows are gone");
+    assert!(rows.len() > least, "{path}: the rows are gone");
     for row in rows {
         let tests = named(row.last().unwrap());
-        assert!(!tests.is_empty(), "{PAGE}: no test shows this: {}", row.join(" | "));
+        assert!(!tests.is_empty(), "{path}: no test shows this: {}", row.join(" | "));
         for test in tests {
             let parts: Vec<&str> = test.split("::").collect();
             let [binary, module, name] = parts[..] else {
-                panic!("{PAGE}: {test} isn't binary::module::test")
+                panic!("{path}: {test} isn't binary::module::test")
             };
             let source =
-                source(binary, module).unwrap_or_else(|| panic!("{PAGE}: there is no file for {test}"));
-            assert!(has_test(&source, name), "{PAGE}: {test} doesn't exist");
+                source(binary, module).unwrap_or_else(|| panic!("{path}: there is no file for {test}"));
+            assert!(has_test(&source, name), "{path}: {test} doesn't exist");
         }
     }
 }

@@ -36,6 +36,8 @@ enum Task {
     Model,
     /// Let all who may decide meet at one transaction, again and again, in each shell
     Races(proofs::Races),
+    /// Read what a hostile target may say, millions of times
+    Fuzz(proofs::Fuzz),
     /// Measure a run beside the same job without protection (root)
     Bench(bench::Args),
     /// The part of `bench` that runs on the lab's controller
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(command),
         Task::Model => proofs::model(),
         Task::Races(args) => proofs::races(&args),
+        Task::Fuzz(args) => proofs::fuzz(&args),
         Task::Bench(args) => bench::run(&args),
         Task::BenchRounds(args) => bench::run_rounds(&args),
     };

@@ -4,12 +4,14 @@
 
 mod barred;
 mod confirm;
+mod deciders;
 mod forks;
 mod healing;
 mod inspect;
 mod job;
 mod killed;
 mod lost;
+mod private;
 mod races;
 mod resort;
 mod scripts;
