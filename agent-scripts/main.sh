@@ -28,6 +28,8 @@ prune() {
 # Finds out what this host's tools can do. Each inspection asks, and writes it down for what follows in this boot.
 probe_tools() {
 	SH=${SNAPBACK_SH:-/bin/sh}
+	# What the user's commands are run by; what the guard is run by may be a copy.
+	HOST_SH=$SH SLEEP=sleep RESCUE=''
 	SETSID=
 	! command -v setsid >/dev/null 2>&1 || SETSID=setsid
 	read_boot_id
@@ -35,6 +37,7 @@ probe_tools() {
 	inspect | doctor) probe_anew ;;
 	*) recall_tools || probe_anew ;;
 	esac
+	STAT_LINE="%f %u %g %s $STAT_MTIME %h %d:%i ${STAT_MTIME%Y}Z %t:%T"
 }
 
 recall_tools() {
@@ -92,7 +95,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools

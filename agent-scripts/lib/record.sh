@@ -137,6 +137,7 @@ open_tx() {
 	JOB=$TX/job
 	# What was begun is ended by the agent that began it.
 	[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
+	use_rescue
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

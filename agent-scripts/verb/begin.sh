@@ -129,6 +129,7 @@ snapshot_changes() {
 		if change_is_due "$sc_n"; then "${CHANGE_KIND}_snapshot" "$sc_n" || refuse snapshot "$WHY"; fi
 		sc_n=$((sc_n + 1))
 	done
+	prepare_rescue
 	put "$CONNECTION" >"$TX/arming_connection"
 	put rollback >"$TX/candidate.rollback"
 	# Given back when the undo begins and when its copies are made, so that a full disk can't stop it.

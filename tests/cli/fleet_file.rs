@@ -106,5 +106,7 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn what_is_not_yet_supported_is_refused_and_never_ignored() {
-    Desk::new().is_wrong_fleet(&format!("{RIGHT}\n[rollout]\nrollback_scope = \"run\"\n")).must_say("not yet supported");
+    Desk::new()
+        .is_wrong_fleet(&format!("{RIGHT}\n[rollout]\nrollback_scope = \"run\"\n"))
+        .must_say("not yet supported");
 }

@@ -12,6 +12,7 @@ mod e2e_lockout;
 mod e2e_places;
 mod e2e_power;
 mod e2e_refused;
+mod e2e_rescue;
 mod e2e_resort;
 mod e2e_rollout;
 mod e2e_stage;

@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 38] = [
+const PARTS: [&str; 41] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -13,11 +13,14 @@ const PARTS: [&str; 38] = [
     include_str!("../../../agent-scripts/lib/bar.sh"),
     include_str!("../../../agent-scripts/lib/mount.sh"),
     include_str!("../../../agent-scripts/lib/step.sh"),
+    include_str!("../../../agent-scripts/lib/name.sh"),
     include_str!("../../../agent-scripts/lib/listing.sh"),
+    include_str!("../../../agent-scripts/lib/rescue.sh"),
     include_str!("../../../agent-scripts/lib/place.sh"),
     include_str!("../../../agent-scripts/lib/writable.sh"),
     include_str!("../../../agent-scripts/lib/flags.sh"),
     include_str!("../../../agent-scripts/lib/snapshot.sh"),
+    include_str!("../../../agent-scripts/lib/theirs.sh"),
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
