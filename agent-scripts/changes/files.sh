@@ -58,11 +58,21 @@ files_same() {
 # files_report N ENTRY PATH RAW UID GID SIZE MTIME SUM
 files_report() {
 	fr_target=
-	[ "$7" = - ] || REPLACED_KIB=$((REPLACED_KIB + $7 / 1024 + 1))
+	[ "$7" = - ] || is_linkable "$7" "$3" || REPLACED_KIB=$((REPLACED_KIB + ${7%???} + 1))
 	[ ! -L "$3" ] || fr_target=$(readlink "$3")
 	report "path n=$1 e=$2 raw=$4 uid=$5 gid=$6 size=${7#-} sum=$9 -- $fr_target"
 	# Texts for the diff: regular files up to 64 KiB.
 	case $4 in 8???) [ "${#7}" -gt 5 ] || [ "$7" -gt 65536 ] || put "$3" >>"$JOB/c/$1/texts" ;; esac
+}
+
+# Whether a file is big and its snapshot will be a link, which takes no room.
+is_linkable() {
+	[ "${#1}" -ge 8 ] || return 1
+	read_mounts
+	find_mount "$STATE_DIR"
+	il_state=$MOUNT_POINT
+	find_mount "$2"
+	[ "$MOUNT_POINT" = "$il_state" ]
 }
 
 # Sets OWNER_ID for a name, a number or "-". Neighbours in a manifest mostly have the same owner: the last is kept.

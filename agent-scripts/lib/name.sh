@@ -32,6 +32,16 @@ shown() {
 	case $1 in *"$ODD"*) SHOWN=$(put "$1" | tr '\001' '?') ;; esac
 }
 
+# Whether a path or one of the folders it lies in is a symlink.
+has_link() {
+	hl_path=$1
+	while [ -n "$hl_path" ]; do
+		[ ! -L "$hl_path" ] || return 0
+		hl_path=${hl_path%/*}
+	done
+	return 1
+}
+
 # Sets CWD to the directory that we are really in, as the kernel knows it. dash and ash ask it after each `cd -P`;
 # bash and mksh work it out by looking at the path, which somebody may change meanwhile.
 read_cwd() {

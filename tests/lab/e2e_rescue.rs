@@ -17,7 +17,7 @@ const CHANGES: [(&str, &str); 3] = [
     (
         "coreutils",
         "[[changes]]\nkind = \"script\"\nwatch = [\"/usr/bin/mv\", \"/usr/bin/cp\", \"/usr/bin/cat\", \"/usr/bin/ln\", \"/usr/bin/sync\", \"/usr/bin/stat\"]\n\
-         apply = \"cd /usr/bin; rm mv cp cat ln sync stat\"\n",
+         apply = \"cd /usr/bin; rm mv cp cat ln sync stat; false\"\n",
     ),
 ];
 
