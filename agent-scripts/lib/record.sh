@@ -19,6 +19,8 @@ durable() {
 note() {
 	nt_file=$TX/$1
 	shift
+	# What is no file was put there by somebody else, and may lead elsewhere.
+	if [ -L "$nt_file" ] || [ -d "$nt_file" ]; then rm -rf "$nt_file"; fi
 	put "$*
 end" 2>/dev/null >"$nt_file"
 }

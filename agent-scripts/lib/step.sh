@@ -103,8 +103,9 @@ watch_step() {
 		$SLEEP 1 &
 		wait "$!"
 		ws_left=$((ws_left - 1))
-		# Another process may have got the number by now.
-		read_stat "$$" && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] || exit 0
+		# Another process may have got the number by now, and one that ended in time was in time, even if whoever waits
+		# for it was stopped and hasn't seen it.
+		read_stat "$$" && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] && [ "$STAT_STATE" != Z ] || exit 0
 	done
 	trap '' TERM
 	true >"$3"

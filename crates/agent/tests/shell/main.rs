@@ -18,6 +18,7 @@ mod races;
 mod resort;
 mod scripts;
 mod swaps;
+mod struck;
 mod target;
 mod theirs;
 mod tree;
