@@ -5,6 +5,7 @@
 mod e2e_batch;
 mod e2e_become;
 mod e2e_daemon;
+mod e2e_disk;
 mod e2e_fresh;
 mod e2e_guard;
 mod e2e_happy;
@@ -19,6 +20,7 @@ mod e2e_stage;
 mod e2e_targets;
 mod e2e_traces;
 mod e2e_window;
+mod faults;
 mod network;
 mod power;
 mod roots;
