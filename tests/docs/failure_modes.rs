@@ -11,7 +11,8 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     let is_row =
         |line: &&str| line.starts_with('|') && !line.starts_with("|---") && !line.contains("| shown by |");
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-    text.lines().filter(is_row).map(cells).collect()
+    let (promises, _figures) = text.split_once("\n### What was counted").unwrap_or((text, ""));
+    promises.lines().filter(is_row).map(cells).collect()
 }
 
 /// The tests that a cell names: `binary::module::test`.
@@ -23,7 +24,8 @@ fn named(cell: &str) -> Vec<String> {
 fn source(binary: &str, module: &str) -> Option<String> {
     let crates = fs::read_dir(top().join("crates")).unwrap().map(|entry| entry.unwrap().path());
     let places = crates.chain([top()]).map(|place| place.join("tests").join(binary));
-    let files = places.map(|place: PathBuf| place.join(format!("{module}.rs")));
+    let files = places
+        .flat_map(|place: PathBuf| [format!("{module}.rs"), format!("{module}/mod.rs")].map(|f| place.join(f)));
     files.filter_map(|file| fs::read_to_string(file).ok()).next()
 }
 

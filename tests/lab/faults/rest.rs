@@ -52,6 +52,10 @@ pub(crate) fn judge(pool: &Pool, on: &Stricken<'_>, run: Running, past: Past, ca
             comes(Duration::from_secs(8), over);
         }
     }
+    // An undo that had no room left says so, and once there is room a rollback by hand mends it.
+    if on.is_stuck() && past.told.contains("disk") {
+        pool.stage.says(&["rollback", &fleet]);
+    }
     let mut wrong = look(on, &past);
     wrong.extend(check_said(on, &said, &past));
     wrong.extend(next_run(pool, on, &past));

@@ -121,7 +121,8 @@ impl<'a> Stricken<'a> {
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
-        self.read_tx("undo_failed").is_some()
+        // By a mark that is whole.
+        self.read_tx("undo_failed").is_some_and(|mark| mark.ends_with("end\n"))
     }
 
     /// The versions that the host holds.

@@ -6,6 +6,7 @@ use crate::target::{Target, signal, wait_until};
 use crate::tree::{assert_same, look};
 use snapback_agent::call::Sent;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -80,13 +81,22 @@ fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
         let before = look(t, "app");
         let outside = t.path().join("outside");
         fs::write(&outside, "untouched").unwrap();
-        let forge: [&dyn Fn(&Path); 2] = [&|mark| fs::create_dir_all(mark.join("x")).unwrap(), &|mark| {
-            std::os::unix::fs::symlink(&outside, mark).unwrap()
-        }];
-        for forge in forge {
+        let nowhere = Path::new("/nowhere/at/all");
+        let forge: [(&str, &dyn Fn(&Path)); 6] = [
+            ("candidate.rollback", &|mark| fs::remove_file(mark).unwrap()),
+            ("candidate.rollback", &|mark| {
+                fs::remove_file(mark).unwrap();
+                symlink(nowhere, mark).unwrap();
+            }),
+            ("done", &|mark| fs::create_dir_all(mark.join("x")).unwrap()),
+            ("done", &|mark| symlink(&outside, mark).unwrap()),
+            ("carry.1", &|mark| symlink(nowhere, mark).unwrap()),
+            ("carry.1", &|mark| fs::create_dir(mark).unwrap()),
+        ];
+        for (name, forge) in forge {
             let begun = t.begin(&work);
             assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
-            forge(&t.tx(&begun.tx, "done"));
+            forge(&t.tx(&begun.tx, name));
             let end = t.verb(&["rollback", &begun.tx]);
             assert!(end.whole().rolled_back().is_some(), "{end:#?}");
             assert_same(&before, &look(t, "app"));

@@ -43,7 +43,7 @@ pub(crate) fn check_settled(world: &World, name: &str, run: &str, settled: &Sett
     let Some(tx) = transaction(&host, run) else { return };
     let holds = match settled {
         Settled::Confirmed => tx.state == TargetState::Confirmed,
-        Settled::RolledBack => tx.state == TargetState::RolledBack,
+        Settled::RolledBack(_) => tx.state == TargetState::RolledBack,
         Settled::RollbackFailed(_) => tx.state == TargetState::RollbackFailed,
         Settled::Nothing => !tx.is_open(),
         _ => true,

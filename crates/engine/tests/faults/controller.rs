@@ -57,6 +57,7 @@ impl Wish {
             r#become: Become::Auto,
             changes: vec![Change { name: "s".to_owned(), kind: ChangeKind::Script(Box::new(script)) }],
             checks: Vec::new(),
+            last_resort: Default::default(),
             confirm: self.limits,
             vars: Default::default(),
         }
@@ -86,6 +87,7 @@ impl<'a> Controller<'a> {
             events: sender,
             records: Records::in_state_dir(self.disk),
             texts: false,
+            password: None,
         });
         run.plan().await.apply().await.unwrap();
         let mut said = Vec::new();
@@ -98,7 +100,11 @@ impl<'a> Controller<'a> {
     }
 
     pub(crate) fn asker(&self) -> Asker {
-        Asker { connector: Arc::new(self.line.clone()), records: Records::in_state_dir(self.disk) }
+        Asker {
+            connector: Arc::new(self.line.clone()),
+            records: Records::in_state_dir(self.disk),
+            password: None,
+        }
     }
 }
 

@@ -133,7 +133,7 @@ async fn next_run(rng: &mut Rng, world: &World, name: &str, disk: &Path) {
 async fn unstick(controller: &Controller<'_>, world: &World, wish: &Wish, name: &str) {
     for _ in 0..3 {
         let settled = controller.asker().roll_back(&wish.job(name), "by hand").await;
-        if let Ok(Settled::RolledBack) = settled {
+        if let Ok(Settled::RolledBack(_)) = settled {
             return;
         }
     }

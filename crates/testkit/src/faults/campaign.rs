@@ -53,6 +53,8 @@ impl Campaign {
             Some((count.parse().ok()?, seed.parse().ok()?))
         });
         if let Some((count, seed)) = asked {
+            // One that is repeated is alone.
+            let threads = threads.min(usize::try_from(count).unwrap_or(threads));
             return Self::new(level, seed, Bound::Faults(count), threads).judge(states, case);
         }
         let own = fastrand::u64(1_000_000_000..2_000_000_000);

@@ -175,7 +175,7 @@ impl Connector for Line {
     fn open<'a>(&'a self, way: &'a Way) -> BoxFuture<'a, Result<Box<dyn Session>, ConnectError>> {
         async move {
             let (connection, fault) = self.connect(way).await?;
-            let boots = self.world.with(&way.host.to_string(), |host, _| host.boots);
+            let boots = self.world.with(way.host.as_ref(), |host, _| host.boots);
             let session =
                 Kept { line: self.clone(), way: way.clone(), facts: (connection, Instant::now(), boots) };
             // What strikes the opening in its middle has no question to strike yet.
@@ -196,7 +196,7 @@ impl Connector for Line {
     ) -> BoxFuture<'a, Result<Exit, ConnectError>> {
         async move {
             let (connection, fault) = self.connect(way).await?;
-            let boots = self.world.with(&way.host.to_string(), |host, _| host.boots);
+            let boots = self.world.with(way.host.as_ref(), |host, _| host.boots);
             let facts = (connection, Instant::now(), boots);
             match self.ask(way, facts, fault, (invocation, lines)).await {
                 Ok(()) => Ok(Exit { code: Some(0) }),
@@ -217,7 +217,7 @@ struct Kept {
 impl Session for Kept {
     fn run(&self, invocation: Invocation, lines: LineSender) -> BoxFuture<'_, Result<Exit, RunError>> {
         async move {
-            let fault = self.line.world.draw_fault(&self.way.host.to_string());
+            let fault = self.line.world.draw_fault(self.way.host.as_ref());
             let fault = match fault {
                 Some(LineFault::NotConnected(_)) => Some(LineFault::CutBefore),
                 other => other,
