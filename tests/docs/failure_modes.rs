@@ -24,8 +24,9 @@ fn named(cell: &str) -> Vec<String> {
 fn source(binary: &str, module: &str) -> Option<String> {
     let crates = fs::read_dir(top().join("crates")).unwrap().map(|entry| entry.unwrap().path());
     let places = crates.chain([top()]).map(|place| place.join("tests").join(binary));
-    let files = places
-        .flat_map(|place: PathBuf| [format!("{module}.rs"), format!("{module}/mod.rs")].map(|f| place.join(f)));
+    let files = places.flat_map(|place: PathBuf| {
+        [format!("{module}.rs"), format!("{module}/mod.rs")].map(|f| place.join(f))
+    });
     files.filter_map(|file| fs::read_to_string(file).ok()).next()
 }
 

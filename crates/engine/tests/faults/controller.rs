@@ -6,6 +6,7 @@ use snapback_core::event::EventKind;
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::HostResult;
+use snapback_core::rollout::Course;
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::ask::Asker;
 use snapback_engine::record::Records;
@@ -88,6 +89,9 @@ impl<'a> Controller<'a> {
             records: Records::in_state_dir(self.disk),
             texts: false,
             password: None,
+            course: Course::in_one_batch(wish.hosts.len()),
+            vars: Vec::new(),
+            continues: None,
         });
         run.plan().await.apply().await.unwrap();
         let mut said = Vec::new();

@@ -111,7 +111,7 @@ async fn two_at_once(rng: &mut Rng, world: &World, wish: &Wish, disk: &Path) {
 /// The next run needs no hand work; where a rollback failed, it says so, and a rollback by hand mends it.
 async fn next_run(rng: &mut Rng, world: &World, name: &str, disk: &Path) {
     let controller = Controller::new(world, disk);
-    let wish = Wish::draw(rng, "03NEXT", &[name]);
+    let wish = Wish::draw(rng, &format!("03NEXT{name}"), &[name]);
     let standing = controller.asker().standing(&wish.job(name)).await;
     // What that visit has found without a guard is undone by now.
     sleep(Duration::from_secs(60)).await;
@@ -123,7 +123,7 @@ async fn next_run(rng: &mut Rng, world: &World, name: &str, disk: &Path) {
         world.note(|case| case.expect(refused, || format!("{name}: stuck, and the next run says {said:?}")));
         unstick(&controller, world, &wish, name).await;
     }
-    let wish = Wish { run: "04LAST".to_owned(), content: "new by 04LAST".to_owned(), ..wish };
+    let wish = Wish { run: format!("04LAST{name}"), content: format!("new by 04LAST{name}"), ..wish };
     let said = controller.run(&wish).await;
     let good = said == [(name.to_owned(), HostResult::Confirmed)];
     world.note(|case| case.expect(good, || format!("{name}: {standing:?}, and the next run says {said:?}")));
