@@ -27,7 +27,9 @@ fn source(binary: &str, module: &str) -> Option<String> {
     let files = places.flat_map(|place: PathBuf| {
         [format!("{module}.rs"), format!("{module}/mod.rs")].map(|f| place.join(f))
     });
-    files.filter_map(|file| fs::read_to_string(file).ok()).next()
+    // Two crates may have test binaries of one name.
+    let found: Vec<String> = files.filter_map(|file| fs::read_to_string(file).ok()).collect();
+    (!found.is_empty()).then(|| found.join("\n"))
 }
 
 /// Whether a source has a test function of this name, not just a function.
