@@ -74,6 +74,9 @@ fn a_rollback_that_ended_while_its_undoer_was_stopped_did_end_in_time() {
     });
 }
 
+/// Does something to a file of the record.
+type Forge<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
     everywhere(|t| {
@@ -82,7 +85,7 @@ fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
         let outside = t.path().join("outside");
         fs::write(&outside, "untouched").unwrap();
         let nowhere = Path::new("/nowhere/at/all");
-        let forge: [(&str, &dyn Fn(&Path)); 6] = [
+        let forge: [(&str, Forge); 6] = [
             ("candidate.rollback", &|mark| fs::remove_file(mark).unwrap()),
             ("candidate.rollback", &|mark| {
                 fs::remove_file(mark).unwrap();
