@@ -28,6 +28,8 @@ prune() {
 # Finds out what this host's tools can do. Each inspection asks, and writes it down for what follows in this boot.
 probe_tools() {
 	SH=${SNAPBACK_SH:-/bin/sh}
+	# What the user's commands are run by; what the guard is run by may be a copy.
+	HOST_SH=$SH SLEEP=sleep RESCUE=''
 	SETSID=
 	! command -v setsid >/dev/null 2>&1 || SETSID=setsid
 	read_boot_id
@@ -35,10 +37,11 @@ probe_tools() {
 	inspect | doctor) probe_anew ;;
 	*) recall_tools || probe_anew ;;
 	esac
+	STAT_LINE="%f %u %g %s $STAT_MTIME %h %d:%i ${STAT_MTIME%Y}Z %t:%T"
 }
 
 recall_tools() {
-	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND rt_boot 2>/dev/null <"$STATE_DIR/tools" || return 1
+	read -r UID_NOW STATE_DEVICE STAT_MTIME CP_KEEPS_ALL NOEXEC BACKEND HOOK rt_boot 2>/dev/null <"$STATE_DIR/tools" || return 1
 	# Devices are numbered anew in each boot.
 	[ "$rt_boot" = "$BOOT_ID" ]
 }
@@ -50,6 +53,9 @@ probe_anew() {
 	[ $# -eq 6 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
 	UID_NOW=$1
 	STATE_DEVICE=$5
+	# Somebody else's folder would be somebody else's record.
+	[ "$4" = "$1" ] || give_up "$STATE_DIR belongs to user $4, and this is user $1: look at it, then move it away"
+	chmod 0700 "$STATE_DIR" || give_up "$STATE_DIR could not be made private"
 	# Times with their fraction where stat tells it: otherwise a second's worth of changes looks the same.
 	case $6 in
 	*.*) STAT_MTIME=%.9Y ;;
@@ -62,7 +68,9 @@ probe_anew() {
 	find_mount "$STATE_DIR"
 	case ,$MOUNT_FLAGS, in *,noexec,*) NOEXEC=1 ;; esac
 	choose_backend
-	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $BOOT_ID" >"$STATE_DIR/tools.$$" &&
+	# What is seen while a host boots is no word for later.
+	[ "$VERB" != boot ] || return 0
+	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $HOOK $BOOT_ID" >"$STATE_DIR/tools.$$" &&
 		mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
 }
 
@@ -87,7 +95,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools

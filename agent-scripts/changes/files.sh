@@ -58,11 +58,21 @@ files_same() {
 # files_report N ENTRY PATH RAW UID GID SIZE MTIME SUM
 files_report() {
 	fr_target=
-	[ "$7" = - ] || REPLACED_KIB=$((REPLACED_KIB + $7 / 1024 + 1))
+	[ "$7" = - ] || is_linkable "$7" "$3" || REPLACED_KIB=$((REPLACED_KIB + ${7%???} + 1))
 	[ ! -L "$3" ] || fr_target=$(readlink "$3")
 	report "path n=$1 e=$2 raw=$4 uid=$5 gid=$6 size=${7#-} sum=$9 -- $fr_target"
 	# Texts for the diff: regular files up to 64 KiB.
 	case $4 in 8???) [ "${#7}" -gt 5 ] || [ "$7" -gt 65536 ] || put "$3" >>"$JOB/c/$1/texts" ;; esac
+}
+
+# Whether a file is big and its snapshot will be a link, which takes no room.
+is_linkable() {
+	[ "${#1}" -ge 8 ] || return 1
+	read_mounts
+	find_mount "$STATE_DIR"
+	il_state=$MOUNT_POINT
+	find_mount "$2"
+	[ "$MOUNT_POINT" = "$il_state" ]
 }
 
 # Sets OWNER_ID for a name, a number or "-". Neighbours in a manifest mostly have the same owner: the last is kept.
@@ -118,7 +128,8 @@ files_find_deletions() {
 		[ ! -d "$fd_root" ] || walk_trees "$fd_root"
 	done <"$fd_dir/purge" | LC_ALL=C sort -u | grep -vxF -f "$fd_dir/keep" >"$fd_dir/delete"
 	while IFS= read -r fd_path; do
-		report "delete n=$1 -- $fd_path"
+		shown "$fd_path"
+		report "delete n=$1 -- $SHOWN"
 	done <"$fd_dir/delete"
 }
 
@@ -162,6 +173,7 @@ files_stage() {
 		files_fits "/$fg_path" $fg_meta || return 1
 		case $fg_meta in *" d "*) ;; *) put "/$fg_path" ;; esac
 	done <"$fg_dir/differ" >"$fg_dir/place"
+	files_can_enter "$fg_dir" || return 1
 	while IFS= read -r fg_path; do put "$fg_dir/tree$fg_path"; done <"$fg_dir/place" >"$fg_dir/staged.paths"
 	list_paths "$fg_dir/staged" <"$fg_dir/staged.paths" || return 1
 	while IFS=/ read -r fg_meta fg_path <&3; do
@@ -170,6 +182,23 @@ files_stage() {
 		# shellcheck disable=SC2086 # words, split on purpose
 		files_check_staged "/$fg_path" $fg_meta $fg_have || return 1
 	done 3<"$fg_dir/differ" 4<"$fg_dir/staged"
+}
+
+# A symlink on the way that somebody else may replace is never followed: he could lead us anywhere.
+files_can_enter() {
+	fe_last=-
+	while IFS=/ read -r _ fe_path; do
+		fe_up=/$fe_path
+		fe_up=${fe_up%/*}
+		[ "$fe_up" != "$fe_last" ] || continue
+		fe_last=$fe_up
+		while [ -n "$fe_up" ] && ! [ -d "$fe_up" ]; do fe_up=${fe_up%/*}; done
+		enter "$fe_up" || {
+			WHY="the way to /$fe_path leads through a symlink that somebody other than root could replace: it is not followed"
+			return 1
+		}
+	done <"$1/differ"
+	cd /
 }
 
 # files_fits PATH ENTRY TYPE ...: whether what is there can become what is wanted.
@@ -219,8 +248,10 @@ files_apply() {
 		case $fa_meta in *" d "*) files_make_directory "/$fa_path" $fa_meta || return 1 ;; esac
 	done <"$fa_dir/differ"
 	while IFS= read -r fa_path; do
-		# A directory that nobody stated is one that everybody may read.
-		[ -d "${fa_path%/*}" ] || (umask 022 && mkdir -p "${fa_path%/*}") || return 1
+		[ -d "${fa_path%/*}" ] || { enter_made "${fa_path%/*}" && cd /; } || {
+			WHY="${fa_path%/*} could not be made"
+			return 1
+		}
 	done <"$fa_dir/place"
 	if ! place_files "$fa_dir/tree" <"$fa_dir/place"; then
 		WHY="a file could not be put in place"
@@ -247,13 +278,17 @@ list_meta() {
 
 # files_make_directory PATH ENTRY TYPE RAW OCTAL UID GID ...
 files_make_directory() {
-	[ -d "$1" ] || (umask 022 && mkdir -p "$1") || return 1
+	WHY="the directory $1 could not be made"
+	enter_made "$1" || return 1
+	fm_code=0
 	if [ "$UID_NOW" = 0 ]; then
 		fm_owner=${6#-}:${7#-}
-		[ "$fm_owner" = : ] || chown "$fm_owner" "$1" || return 1
+		[ "$fm_owner" = : ] || chown "$fm_owner" . || fm_code=1
 	fi
 	# Five digits: with fewer, GNU chmod leaves a directory's setgid bit as it is.
-	chmod "$(printf '%05d' "$5")" "$1"
+	chmod "$(printf '%05d' "$5")" . || fm_code=1
+	cd /
+	return "$fm_code"
 }
 
 # Children before parents.
@@ -261,11 +296,12 @@ files_delete() {
 	[ -s "$1/delete" ] || return 0
 	LC_ALL=C sort -r "$1/delete" >"$1/delete.down"
 	while IFS= read -r fl_path; do
-		if [ -d "$fl_path" ] && ! [ -L "$fl_path" ]; then rmdir "$fl_path"; else rm -f "$fl_path"; fi || {
-			WHY="$fl_path could not be deleted"
-			return 1
-		}
-	done <"$1/delete.down"
+		real "$fl_path"
+		if [ -d "$REAL" ] && ! [ -L "$REAL" ]; then put "d$fl_path"; else put "f$fl_path"; fi
+	done <"$1/delete.down" >"$1/delete.kinds"
+	remove_listed <"$1/delete.kinds" && return 0
+	WHY="what a purge deletes could not be deleted"
+	return 1
 }
 
 files_undo() {

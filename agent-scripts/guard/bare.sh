@@ -1,9 +1,5 @@
 # shellcheck shell=sh
-# The guard where nothing but a shell is: processes in sessions of their own, and no boot hook.
-
-bare_can() {
-	return 0
-}
+# The guard where no manager of units is: processes in sessions of their own.
 
 bare_spawn() {
 	(
@@ -11,10 +7,23 @@ bare_spawn() {
 		# What is ignored on entry no shell can give back to the user's commands.
 		trap - HUP PIPE USR1
 		if [ "$1" = run ]; then export SNAPBACK_TX="$ID"; else unset SNAPBACK_TX; fi
+		leave_session
 		# Every inherited descriptor is closed: sshd waits for whoever still holds one.
 		# shellcheck disable=SC2086 # SH may be two words
 		exec $SETSID $SH "$AGENT" - "$STATE_DIR" plain - "$@" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 	) &
+}
+
+# elogind may end a session's processes with it, by their control group: whoever guards is in none.
+leave_session() {
+	[ "$UID_NOW" = 0 ] || return 0
+	while IFS=: read -r _ ls_name ls_path; do
+		case $ls_name$ls_path in
+		name=elogind/?*) echo 0 >/sys/fs/cgroup/elogind/cgroup.procs ;;
+		/*session* | /[0-9c]*) [ ! -d /run/systemd/sessions ] || echo 0 >/sys/fs/cgroup/cgroup.procs ;;
+		esac
+	done 2>/dev/null </proc/self/cgroup
+	return 0
 }
 
 bare_start() {
@@ -50,16 +59,4 @@ bare_note_runner() {
 # The backup ends by itself when it sees the end.
 bare_stop() {
 	wake "$TX/backup"
-}
-
-bare_hook_installed() {
-	return 1
-}
-
-bare_install_hook() {
-	return 1
-}
-
-bare_remove_hook() {
-	return 0
 }

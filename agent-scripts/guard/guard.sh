@@ -1,9 +1,14 @@
 # shellcheck shell=sh
 # The guard, whatever it is made of: chosen by probing, the same questions for each backend.
 
-# A host may be told to do without systemd, as `deploy demo` tells its own: a demonstration installs nothing.
+# Sets BACKEND and HOOK. A host may be told to do without, as `deploy demo` tells its own: a demonstration installs
+# nothing.
 choose_backend() {
-	if [ "${SNAPBACK_GUARD:-}" != bare ] && systemd_can; then BACKEND=systemd; else BACKEND=bare; fi
+	BACKEND=bare HOOK=none
+	[ "${SNAPBACK_GUARD:-}" != bare ] && [ "$UID_NOW" = 0 ] || return 0
+	read_init
+	if systemd_can; then BACKEND=systemd; fi
+	choose_hook
 }
 
 guard_start() { "${BACKEND}_start"; }
@@ -13,19 +18,12 @@ guard_detach() { "${BACKEND}_detach" "$@"; }
 guard_kill_runner() { "${BACKEND}_kill_runner"; }
 guard_note_runner() { "${BACKEND}_note_runner"; }
 guard_kill_supervisor() { "${BACKEND}_kill_supervisor" "$1"; }
-guard_install_hook() { "${BACKEND}_install_hook"; }
-guard_remove_hook() { "${BACKEND}_remove_hook"; }
 
 # Stops what still waits, once all is over: before that somebody may still be needed.
 guard_stop() {
 	read_mark 'done' || read_mark undo_failed || return 0
 	! is_rechecked || return 0
 	"${BACKEND}_stop"
-}
-
-# The word for what undoes after a reboot.
-hook_word() {
-	case $BACKEND in systemd) HOOK=systemd ;; *) HOOK=none ;; esac
 }
 
 # Waits until supervisor and backup say that they live; at most ten seconds. They wake us.

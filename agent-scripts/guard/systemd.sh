@@ -3,24 +3,79 @@
 # session nor logind nor `systemctl isolate` takes them along.
 
 systemd_can() {
-	[ "$UID_NOW" = 0 ] && [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
+	systemd_boots
 }
 
 # SIGPIPE: the agent ignores it by itself, and what is ignored on entry no shell can give back to the user's commands.
+# KillMode=process: a daemon that a script started lives on when the runner has ended.
+SYSTEMD_SERVICE="KillMode=process IgnoreSIGPIPE=no"
+SYSTEMD_GUARD="Restart=on-failure RestartSec=100ms OOMPolicy=continue OOMScoreAdjust=-900"
+SYSTEMD_BACKUP="Type=oneshot TimeoutStartSec=infinity"
 
-# Starts the supervisor and, independent of it, the backup. systemd expands $ in commands: a script file has none.
+# Starts the supervisor and, independent of it, the backup.
 systemd_start() {
-	# shellcheck disable=SC2086 # SH may be two words
-	systemd-run -q --collect --unit="snapback-$ID-guard" \
-		-p Restart=on-failure -p RestartSec=100ms -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
-		-p OOMPolicy=continue -p OOMScoreAdjust=-900 \
-		$SH "$AGENT" - "$STATE_DIR" plain - supervise "$ID" || return 1
-	# AccuracySec: the default of a minute fired up to 43 s late. A unit name per transaction: a failed one stays loaded.
-	# shellcheck disable=SC2086
-	systemd-run -q --collect --unit="snapback-$ID-backup" --on-active=5 --on-unit-inactive=5 \
-		--timer-property=AccuracySec=100ms --timer-property=IgnoreOnIsolate=yes \
-		-p Type=oneshot -p IgnoreOnIsolate=yes -p KillMode=process -p TimeoutStartSec=infinity -p IgnoreSIGPIPE=no \
-		$SH "$AGENT" - "$STATE_DIR" plain - backup "$ID"
+	if has_systemd_run; then
+		run_unit guard "$SYSTEMD_GUARD" '' supervise "$ID" || return 1
+		# AccuracySec: the default of a minute fired up to 43 s late. A unit name per transaction: a failed one stays loaded.
+		run_unit backup "$SYSTEMD_BACKUP" "--on-active=5 --on-unit-inactive=5 --timer-property=AccuracySec=100ms
+			--timer-property=IgnoreOnIsolate=yes" backup "$ID"
+		return
+	fi
+	write_unit guard "$SYSTEMD_GUARD" supervise "$ID" &&
+		write_unit backup "$SYSTEMD_BACKUP" backup "$ID" && write_timer backup &&
+		write_unit run "Environment=SNAPBACK_TX=$ID" run "$ID" &&
+		systemctl daemon-reload &&
+		systemctl start "snapback-$ID-guard.service" "snapback-$ID-backup.timer"
+}
+
+has_systemd_run() {
+	command -v systemd-run >/dev/null 2>&1
+}
+
+# run_unit NAME PROPERTIES OPTIONS VERB ARG...: starts a transient unit. systemd expands $ in commands: a script file
+# has none.
+run_unit() {
+	ru_options="$3 -p IgnoreOnIsolate=yes"
+	for ru_property in $SYSTEMD_SERVICE $2; do ru_options="$ru_options -p $ru_property"; done
+	ru_unit=snapback-$ID-$1
+	shift 3
+	# shellcheck disable=SC2086 # words, split on purpose; SH may be two
+	systemd-run -q --collect --unit="$ru_unit" $ru_options $SH "$AGENT" - "$STATE_DIR" plain - "$@"
+}
+
+# Where systemd-run is missing (some distributions pack it apart) the same units are files of this boot.
+RUN_UNITS=/run/systemd/system
+
+# write_unit NAME PROPERTIES VERB ARG...
+write_unit() {
+	wu_file=$RUN_UNITS/snapback-$ID-$1.service wu_properties=$2
+	shift 2
+	[ -d "$RUN_UNITS" ] || mkdir -p "$RUN_UNITS" || return 1
+	{
+		write_unit_head
+		put "[Service]"
+		for wu_property in $SYSTEMD_SERVICE $wu_properties; do put "$wu_property"; done
+		put "ExecStart=$SH \"$AGENT\" - \"$STATE_DIR\" plain - $*"
+	} >"$wu_file" && chmod 0644 "$wu_file"
+}
+
+write_unit_head() {
+	put "[Unit]
+Description=snapback: guard of the change $ID
+IgnoreOnIsolate=yes
+CollectMode=inactive-or-failed
+"
+}
+
+write_timer() {
+	wt_file=$RUN_UNITS/snapback-$ID-$1.timer
+	{
+		write_unit_head
+		put "[Timer]
+OnActiveSec=5
+OnUnitInactiveSec=5
+AccuracySec=100ms"
+	} >"$wt_file" && chmod 0644 "$wt_file"
 }
 
 systemd_is_armed() {
@@ -29,20 +84,23 @@ systemd_is_armed() {
 		systemctl is-active --quiet "snapback-$ID-backup.timer" && is_alive "$TX/supervisor"
 }
 
-# KillMode=process: a daemon that a script started lives on when the runner has ended.
 systemd_start_runner() {
-	# shellcheck disable=SC2086
-	systemd-run -q --collect --unit="snapback-$ID-run" -p KillMode=process -p IgnoreOnIsolate=yes \
-		-p IgnoreSIGPIPE=no --setenv=SNAPBACK_TX="$ID" \
-		$SH "$AGENT" - "$STATE_DIR" plain - run "$ID"
+	if has_systemd_run; then
+		run_unit run "Environment=SNAPBACK_TX=$ID" '' run "$ID"
+	else
+		systemctl start "snapback-$ID-run.service"
+	fi
 }
 
 # A process of its own for what must not end with the session that asked for it.
 systemd_detach() {
 	read_now
-	# shellcheck disable=SC2086
-	systemd-run -q --collect --unit="snapback-$ID-$1-$NOW-$$" -p KillMode=process -p IgnoreOnIsolate=yes -p IgnoreSIGPIPE=no \
-		$SH "$AGENT" - "$STATE_DIR" plain - "$@"
+	sd_name=$1-$NOW-$$
+	if has_systemd_run; then
+		run_unit "$sd_name" '' '' "$@"
+	else
+		write_unit "$sd_name" '' "$@" && systemctl daemon-reload && systemctl start "snapback-$ID-$sd_name.service"
+	fi
 }
 
 # Kills what is left in the runner's unit.
@@ -96,121 +154,6 @@ systemd_stop() {
 	trap '' TERM
 	systemctl stop --no-block "snapback-$ID-backup.timer" "snapback-$ID-run.service" "snapback-$ID-guard.service" \
 		>/dev/null 2>&1
+	rm -f "$RUN_UNITS/snapback-$ID-"*
 	return 0
-}
-
-HOOK_UNITS=/etc/systemd/system
-
-# Whether the hook is there, enabled, and as this agent would write it.
-systemd_hook_installed() {
-	hook_script | cmp -s - "$STATE_DIR/hook.sh" || return 1
-	shi_all=
-	for shi_stage in boot boot-mounted boot-late; do
-		hook_target "$shi_stage"
-		[ -f "$HOOK_UNITS/snapback-$shi_stage.service" ] && [ -e "$HOOK_WANTS/snapback-$shi_stage.service" ] || return 1
-		hook_text "$shi_stage"
-		shi_all=$shi_all$HOOK_TEXT
-	done
-	[ "$shi_all" = "$(cat "$HOOK_UNITS/snapback-boot.service" "$HOOK_UNITS/snapback-boot-mounted.service" \
-		"$HOOK_UNITS/snapback-boot-late.service")
-" ]
-}
-
-# Installed once, inert without `current`. It is made durable before anything is armed; systemd need not be told:
-# the next boot reads it.
-systemd_install_hook() {
-	systemd_hook_installed && return 0
-	hook_script >"$STATE_DIR/hook.sh" || return 1
-	sih_wants="$HOOK_UNITS/sysinit.target.wants $HOOK_UNITS/multi-user.target.wants"
-	# shellcheck disable=SC2086
-	mkdir -p $sih_wants || return 1
-	for sih_stage in boot boot-mounted boot-late; do
-		hook_target "$sih_stage"
-		hook_text "$sih_stage"
-		sih_unit=$HOOK_UNITS/snapback-$sih_stage.service
-		# systemd warns of units that not everybody may read. A masked one is a symlink to nowhere.
-		rm -f "$sih_unit" && printf %s "$HOOK_TEXT" >"$sih_unit" && chmod 0644 "$sih_unit" || return 1
-		ln -sf "../snapback-$sih_stage.service" "$HOOK_WANTS/" || return 1
-	done
-	# shellcheck disable=SC2086
-	durable "$STATE_DIR/hook.sh" "$STATE_DIR" "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS" $sih_wants
-}
-
-hook_target() {
-	case $1 in
-	boot-late) HOOK_WANTS=$HOOK_UNITS/multi-user.target.wants ;;
-	*) HOOK_WANTS=$HOOK_UNITS/sysinit.target.wants ;;
-	esac
-}
-
-systemd_remove_hook() {
-	rm -f "$HOOK_UNITS"/snapback-boot*.service "$HOOK_UNITS"/*.wants/snapback-boot*.service "$STATE_DIR/hook.sh"
-	# Since a reboot systemd knows them.
-	systemctl daemon-reload >/dev/null 2>&1
-	return 0
-}
-
-hook_script() {
-	cat <<'HOOK'
-#!/bin/sh
-# snapback: undoes at boot what was not confirmed. Inert without `current`.
-state=${0%/*}
-read -r id <"$state/current" || exit 0
-case $id in '' | */* | .*) exit 0 ;; esac
-[ -f "$state/tx/$id/agent.sh" ] || exit 0
-exec /bin/sh "$state/tx/$id/agent.sh" - "$state" plain - boot "$id" "$1"
-HOOK
-}
-
-# Sets HOOK_TEXT to the unit of a stage.
-# Measured: only Before=local-fs-pre.target, with a daemon-reload of the hook's own, still boots a host whose fstab
-# was broken. Where the state lies on a file system of its own, that one must be mounted first.
-hook_text() {
-	ht_state="ConditionPathExists=$STATE_DIR/current"
-	ht_early="local-fs-pre.target local-fs.target systemd-sysctl.service systemd-modules-load.service"
-	ht_wants="local-fs-pre.target network-pre.target"
-	read_mounts
-	find_mount "$STATE_DIR"
-	if [ "$MOUNT_POINT" != / ]; then
-		ht_early='' ht_wants=network-pre.target
-		ht_state="$ht_state
-RequiresMountsFor=$STATE_DIR"
-	fi
-	ht_network="network-pre.target systemd-networkd.service nftables.service netfilter-persistent.service ufw.service firewalld.service networking.service NetworkManager.service ssh.service sshd.service"
-	# The boot waits for the early stages, so their time is limited. Nobody waits for the late one, each of its steps
-	# has a limit of its own, and a daemon that a rollback starts must live on.
-	ht_limit=TimeoutStartSec=90
-	case $1 in
-	boot)
-		ht_order="DefaultDependencies=no
-After=systemd-remount-fs.service
-Wants=$ht_wants
-Before=$ht_early sysinit.target $ht_network shutdown.target
-Conflicts=shutdown.target"
-		;;
-	boot-mounted)
-		ht_order="DefaultDependencies=no
-After=local-fs.target snapback-boot.service
-Wants=network-pre.target
-Before=sysinit.target $ht_network shutdown.target
-Conflicts=shutdown.target"
-		;;
-	*)
-		ht_order=After=multi-user.target
-		ht_limit="TimeoutStartSec=infinity
-KillMode=process"
-		;;
-	esac
-	HOOK_TEXT="[Unit]
-Description=snapback: undo what was not confirmed ($1)
-$ht_order
-$ht_state
-IgnoreOnIsolate=yes
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh $STATE_DIR/hook.sh $1
-$ht_limit
-StandardOutput=journal+console
-"
 }

@@ -12,7 +12,7 @@ note_flags() {
 	true >"$1/flags"
 	has_flags || return 0
 	{
-		cat "$1/regular"
+		while IFS=/ read -r _ nf_path; do put "/$nf_path"; done <"$1/changed"
 		while IFS=/ read -r _ nf_path; do put "/$nf_path"; done <"$1/dirs"
 	} >"$1/flagged"
 	list_flags "$1" <"$1/flagged" >"$1/flags"

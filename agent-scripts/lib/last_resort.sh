@@ -24,7 +24,6 @@ reboot_once() {
 		item_broken "reboot: the host was started again, and that did not help"
 		return 0
 	fi
-	hook_word
 	if [ "$HOOK" = none ] || [ "$SPEC_volatile" = 1 ]; then
 		item_broken "reboot: not tried, because nothing would go on with the undo after it"
 		return 0

@@ -39,6 +39,21 @@ set_mount() {
 	MOUNT_TYPE=${sm_rest%% *}
 }
 
+# Sets MOUNTS_BELOW to the mount points below a directory, each behind a blank, as mountinfo writes them.
+find_mounts_below() {
+	MOUNTS_BELOW=
+	fb_ifs=$IFS
+	IFS='
+'
+	set -f
+	for fb_line in $MOUNTS; do
+		fb_point=${fb_line%% *}
+		case $fb_point in "${1%/}"/?*) MOUNTS_BELOW="$MOUNTS_BELOW $fb_point" ;; esac
+	done
+	set +f
+	IFS=$fb_ifs
+}
+
 is_mount_point() {
 	read_mounts
 	find_mount "$1"
@@ -56,7 +71,7 @@ is_volatile() {
 	esac
 	# An overlay is as lasting as its upper layer; that path is seen from where it was mounted.
 	case ,$MOUNT_OPTIONS, in
-	*,volatile,* | *,upperdir=/run/* | *,upperdir=/dev/shm/* | *,upperdir=/cow/*) return 0 ;;
+	*,volatile,* | *,upperdir=/run/* | *,upperdir=/dev/shm/* | *,upperdir=/tmp/* | *,upperdir=/cow/*) return 0 ;;
 	*,upperdir=*) return 1 ;;
 	esac
 	return 0

@@ -78,11 +78,11 @@ nap() {
 
 doze() {
 	if [ "$1" -ge 100 ]; then
-		sleep 1 &
+		$SLEEP 1 &
 	elif [ "$1" -ge 10 ]; then
-		sleep "0.$1" 2>/dev/null &
+		$SLEEP "0.$1" 2>/dev/null &
 	else
-		sleep 0.05 2>/dev/null &
+		$SLEEP 0.05 2>/dev/null &
 	fi
 	if [ -z "$WOKEN" ]; then
 		wait "$!" 2>/dev/null

@@ -19,6 +19,8 @@ durable() {
 note() {
 	nt_file=$TX/$1
 	shift
+	# What is no file was put there by somebody else, and may lead elsewhere.
+	if [ -L "$nt_file" ] || [ -d "$nt_file" ]; then rm -rf "$nt_file"; fi
 	put "$*
 end" 2>/dev/null >"$nt_file"
 }
@@ -142,6 +144,7 @@ open_tx() {
 	JOB=$TX/job
 	# What was begun is ended by the agent that began it.
 	[ ! -f "$TX/agent.sh" ] || AGENT=$TX/agent.sh
+	use_rescue
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Putting a snapshot back: only what differs, in an order that survives being cut and repeated.
+# Putting a snapshot back: only what differs, in an order that survives being cut and repeated. Everything is done from
+# within the directory it is done in: see `enter`.
 
 # Puts change $1 back. What is still not as before stands in job/c/N/broken afterwards. $2 = mounted leaves out what
 # isn't mounted yet, all leaves nothing out.
@@ -8,13 +9,15 @@ restore_snapshot() {
 	[ -f "$rs_dir/before" ] || return 0
 	true >"$rs_dir/broken"
 	universe "$rs_dir" "$2" || return 1
-	list_paths "$rs_dir/now" <"$rs_dir/universe" || return 1
+	list_paths "$rs_dir/now" "$rs_dir/now.more" <"$rs_dir/universe" || return 1
 	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/delta" || return 1
 	[ ! -f "$rs_dir/changed" ] || add_touched "$rs_dir" || return 1
+	sweep_boxes
 	if ! [ -s "$rs_dir/delta" ]; then
 		# A run that was cut may have left the times.
 		[ ! -e "$rs_dir/restored" ] || restore_times "$rs_dir"
-		return 0
+		[ ! -s "$rs_dir/broken" ]
+		return
 	fi
 	true >"$rs_dir/restored" && durable "$rs_dir/restored" "$rs_dir"
 	lift_flags "$rs_dir"
@@ -25,34 +28,57 @@ restore_snapshot() {
 	[ ! -f "$rs_dir/roots" ] || look_at_restored "$rs_dir" delta.more || return 1
 	replace_files "$rs_dir"
 	restore_times "$rs_dir"
-	look_at_restored "$rs_dir" broken || return 1
+	look_at_restored "$rs_dir" differs.still || return 1
+	cat "$rs_dir/differs.still" >>"$rs_dir/broken"
 	! [ -s "$rs_dir/broken" ] || return 1
 	# A link kept for this moment would leave the file with two names.
-	[ "$rs_before" != "$rs_dir/before" ] || rm -rf "$rs_dir/link"
+	[ "$rs_before" != "$rs_dir/before" ] || drop_links "$rs_dir"
+	[ ! -f "$rs_dir/changed" ] || [ "$rs_before" != "$rs_dir/before" ] || note_changed "$rs_dir"
 }
 
 # Lists once more and writes what differs to a file; a file that could not be written whole proves nothing.
 look_at_restored() {
-	list_paths "$1/now" <"$1/universe" || return 1
+	list_paths "$1/now" "$1/now.more" <"$1/universe" || return 1
 	compare_listings "$1/universe" "$rs_before" "$1/now" >"$1/$2"
 }
 
-# A watched file whose attributes or ACL somebody changed looks the same in a listing; its change time tells.
+drop_links() {
+	[ ! -s "$1/link.big" ] || while IFS= read -r dl_path; do
+		real "$1/snap${dl_path#"$1/link"}"
+		rm -f -- "$REAL"
+	done <"$1/link.big"
+	rm -rf "$1/link"
+}
+
+# A watched file whose attributes or ACL somebody changed, or that has lost or won a name, looks the same in a
+# listing; its change time tells.
 add_touched() {
-	while IFS= read -r at_path; do
-		if [ -f "$at_path" ] && ! [ -L "$at_path" ]; then put "$at_path"; fi
-	done <"$1/universe" >"$1/regular.now" || return 1
-	in_chunks changed_chunk "" "" <"$1/regular.now" >"$1/changed.now" || return 1
-	grep -vxF -f "$1/changed" "$1/changed.now" >"$1/changed.differ"
-	while IFS=/ read -r _ at_path; do
-		# One that differs anyway is in the delta already; one that is new is no business of the old listing.
-		grep -F -e "/$at_path" "$rs_before" | while IFS= read -r at_line; do
-			[ "${at_line#*/}" != "$at_path" ] || put "differs $at_line"
-		done
-	done <"$1/changed.differ" >"$1/changed.delta" || return 1
+	regular_times "$1/now.more" >"$1/changed.now" || return 1
+	compare_listings "$1/universe" "$1/changed" "$1/changed.now" >"$1/changed.differ" || return 1
+	while IFS= read -r at_line; do
+		# What has come or gone is in the delta already.
+		case $at_line in "differs "*) put "${at_line#* }" ;; esac
+	done <"$1/changed.differ" >"$1/changed.paths"
+	[ -s "$1/changed.paths" ] || return 0
+	lines_of_paths "$1/changed.paths" "$rs_before" >"$1/changed.before" || return 1
+	while IFS= read -r at_line; do put "differs $at_line"; done <"$1/changed.before" >"$1/changed.delta"
 	# By path, parents first: directories are made anew in this order.
-	[ ! -s "$1/changed.delta" ] || LC_ALL=C sort -t / -k 2 -u "$1/delta" "$1/changed.delta" >"$1/delta.both" || return 1
-	[ ! -s "$1/changed.delta" ] || mv -f "$1/delta.both" "$1/delta"
+	LC_ALL=C sort -t / -k 2 -u "$1/delta" "$1/changed.delta" >"$1/delta.both" && mv -f "$1/delta.both" "$1/delta"
+}
+
+# Prints "CTIME/path" for the regular files of a list of inodes.
+regular_times() {
+	while IFS=/ read -r rt_meta rt_path; do
+		case $rt_meta in *" 8"???) ;; *) continue ;; esac
+		rt_meta=${rt_meta% *}
+		put "${rt_meta##* }/$rt_path"
+	done <"$1"
+}
+
+# All is as before but for the change times, which nobody can set: those of now count from here on.
+note_changed() {
+	list_paths "$1/now" "$1/now.more" <"$1/universe" && regular_times "$1/now.more" >"$1/changed.new" &&
+		mv -f "$1/changed.new" "$1/changed"
 }
 
 # All paths the snapshot speaks for now: those of then, and what has come since below watched trees. Sets rs_before to
@@ -60,7 +86,9 @@ add_touched() {
 universe() {
 	rs_before=$1/before
 	if [ -f "$1/roots" ]; then
-		remove_broken_names "$1/roots"
+		WHY=
+		# There was no such name when the snapshot was taken, and it can't be told of in a list: a person must look.
+		no_broken_names "$1/roots" || put "new/${WHY#*below /}" >>"$1/broken"
 		{
 			cat "$1/paths"
 			while IFS= read -r un_root; do
@@ -68,7 +96,13 @@ universe() {
 			done <"$1/roots"
 		} | LC_ALL=C sort -u >"$1/universe" || return 1
 	else
-		cat "$1/paths" >"$1/universe" || return 1
+		made_directories "$1" >"$1/made"
+		{
+			cat "$1/paths"
+			# Somebody may have put something into directories that were made on the way.
+			while IFS= read -r un_root; do walk_trees "$un_root"; done <"$1/made"
+		} >"$1/universe" || return 1
+		[ ! -s "$1/made" ] || { LC_ALL=C sort -u "$1/universe" >"$1/universe.all" && mv -f "$1/universe.all" "$1/universe"; } || return 1
 	fi
 	[ "$2" = mounted ] || return 0
 	missing_mounts "$1" || return 0
@@ -77,13 +111,21 @@ universe() {
 	drop_below "$1/universe" && drop_below "$rs_before"
 }
 
-# A name with a newline can't stand in a listing. There was none when the snapshot was taken, or it would have been
-# refused; so what has such a name now is new.
-remove_broken_names() {
-	while IFS= read -r rb_root; do
-		[ ! -d "$rb_root" ] || find "$rb_root" -xdev -depth -name '*
-*' -exec rm -rf {} +
-	done <"$1"
+# Prints the directories that are there now and were not before; not those below one that is printed.
+made_directories() {
+	md_before='' md_last=-
+	while IFS= read -r md_path <&3; do
+		[ -n "$md_before" ] || IFS= read -r md_before <&4 || md_before=
+		if [ "/${md_before#*/}" = "$md_path" ] && [ -n "$md_before" ]; then
+			md_before=
+			continue
+		fi
+		case $md_path in "$md_last"/*) continue ;; esac
+		real "$md_path"
+		[ -d "$REAL" ] && ! [ -L "$REAL" ] || continue
+		md_last=$md_path
+		put "$md_path"
+	done 3<"$1/paths" 4<"$1/before"
 }
 
 # Sets MISSING to the noted mount points that aren't mounted now.
@@ -111,47 +153,22 @@ POINTS
 	done <"$1" >"$1.kept" && mv -f "$1.kept" "$1"
 }
 
-# What somebody else wrote since is kept aside: neither the old content nor the one that we put there. Only a
-# manifest tells what we put there.
-save_theirs() {
-	[ -f "$1/manifest" ] || return 0
-	list_sums "$1/now" >"$1/sums.now"
-	[ -s "$1/sums.now" ] || return 0
-	list_sums "$1/manifest" >"$1/sums.known"
-	list_sums "$1/before" >>"$1/sums.known"
-	put / >>"$1/sums.known"
-	grep -vxF -f "$1/sums.known" "$1/sums.now" >"$1/theirs.sums" || return 0
-	while IFS=/ read -r _ st_path; do put "/$st_path"; done <"$1/theirs.sums" >"$1/theirs.list"
-	mkdir -p "$TX/theirs" && in_chunks copy_chunk "$TX/theirs" . <"$1/theirs.list"
-	while IFS= read -r st_path; do
-		journal "warning -- $st_path was changed by somebody else since; that version is kept in $TX/theirs"
-	done <"$1/theirs.list"
-}
-
-# Prints "SUM/path" for the regular files of a listing or a manifest: both have the sum last.
-list_sums() {
-	while IFS=/ read -r ls_meta ls_path; do
-		case $ls_meta in 8???" "* | *" f "*) put "${ls_meta##* }/$ls_path" ;; esac
-	done <"$1"
-}
-
 # Children before parents; a directory that somebody filled since stays and is told.
 remove_new() {
 	LC_ALL=C sort -t / -k 2 -r "$1/delta" | while IFS=/ read -r rn_meta rn_path; do
 		case $rn_meta in
-		"new 4"*) rmdir "/$rn_path" 2>/dev/null ;;
-		new*) rm -f "/$rn_path" ;;
-		*) remove_misfit "$rn_meta" "/$rn_path" ;;
+		"new 4"*) put "d/$rn_path" ;;
+		new*) put "f/$rn_path" ;;
+		*)
+			# A path that has become another type is in the way of what it was.
+			real "/$rn_path"
+			case $rn_meta in
+			"differs 4"*) [ -d "$REAL" ] && ! [ -L "$REAL" ] || put "f/$rn_path" ;;
+			differs*) ! [ -d "$REAL" ] || [ -L "$REAL" ] || put "d/$rn_path" ;;
+			esac
+			;;
 		esac
-	done
-}
-
-# A path that has become another type is in the way of what it was.
-remove_misfit() {
-	case $1 in
-	"differs 4"*) [ -d "$2" ] && ! [ -L "$2" ] || rm -f "$2" ;;
-	differs*) ! [ -d "$2" ] || [ -L "$2" ] || rmdir "$2" 2>/dev/null ;;
-	esac
+	done | remove_listed
 }
 
 remake_directories() {
@@ -164,9 +181,10 @@ remake_directories() {
 
 # set_directory PATH WORD RAWMODE UID GID ...
 set_directory() {
-	[ -d "$1" ] || mkdir "$1"
-	[ "$UID_NOW" != 0 ] || chown "$4:$5" "$1"
-	chmod "$(octal_mode "$3")" "$1"
+	enter_made "$1" || return 1
+	[ "$UID_NOW" != 0 ] || chown "$4:$5" .
+	chmod "$(octal_mode "$3")" .
+	cd /
 }
 
 # Five digits: with fewer, GNU chmod leaves a directory's setgid bit as it is.
@@ -186,7 +204,7 @@ replace_files() {
 	done >"$1/replace.all"
 	LC_ALL=C sort -u "$1/replace.all" >"$1/replace"
 	[ -s "$1/replace" ] || return 0
-	if ! (cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace"); then
+	if ! prepare_files "$1"; then
 		# No room for copies: half a copy must never get into place, and a rename of the snapshot itself needs none.
 		rm -rf "$rf_undo"
 		KEEP_LABELS=1
@@ -194,66 +212,170 @@ replace_files() {
 		KEEP_LABELS=
 		return 0
 	fi
-	use_links "$1"
 	in_chunks sync_chunk "" "$rf_undo" <"$1/replace"
 	# The copies carry the labels of then.
 	KEEP_LABELS=1
 	place_files "$rf_undo" <"$1/replace"
 	KEEP_LABELS=
+	[ ! -s "$1/link.big" ] || in_chunks keep_known_sums "" "" <"$1/replace"
 	rm -rf "$rf_undo"
 }
 
-# A linked inode is better than its copy, if nobody wrote into it.
-use_links() {
-	[ -s "$1/linked" ] && [ -d "$1/link" ] || return 0
-	while IFS= read -r ul_path; do put "$1/link$ul_path"; done <"$1/linked" >"$1/link.paths"
-	list_paths "$1/link.now" <"$1/link.paths" || return 0
-	while IFS= read -r ul_line; do
-		ul_path=/${ul_line#*"$1/link/"}
-		[ -e "$rf_undo$ul_path" ] || [ -L "$rf_undo$ul_path" ] || continue
-		ul_meta=${ul_line%%/*}
-		grep -qF -e "${ul_meta##* }$ul_path" "$1/before" || continue
-		if [ "$1/link$ul_path" -ef "$ul_path" ]; then
-			# The same inode is there: only its attributes went astray, and a rename onto itself would do nothing.
-			use_attributes "$rf_undo$ul_path" "$ul_path" && rm -f "$rf_undo$ul_path"
-		else
-			ln -f "$1/link$ul_path" "$rf_undo$ul_path.link" || continue
-			use_attributes "$rf_undo$ul_path" "$rf_undo$ul_path.link"
-			mv -f "$rf_undo$ul_path.link" "$rf_undo$ul_path"
+prepare_files() {
+	true >"$1/replace.copy"
+	add_twins "$1" || return 1
+	true >"$1/replace.late"
+	use_links "$1" || return 1
+	split_links "$1"
+	(cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace.files") || return 1
+	# Symlinks last, as when the snapshot was taken.
+	without_ways "$rf_undo" <"$1/replace.links" >"$1/replace.here"
+	(cd "$1/snap" && in_chunks copy_chunk "$rf_undo" . <"$1/replace.here") || return 1
+	while IFS= read -r pr_path; do
+		real "$pr_path"
+		[ -d "$rf_undo$REAL" ] || { mkdir -p "$rf_undo${REAL%/*}" && ln "$1/link$REAL" "$rf_undo$REAL"; } || return 1
+	done <"$1/replace.late"
+	join_twins "$1"
+}
+
+# Sorts what is to be copied by what its copy is; a directory there is a way to something else.
+split_links() {
+	while IFS= read -r sp_path; do
+		real "$1/snap$sp_path"
+		if [ -L "$REAL" ]; then
+			put "$sp_path" >&3
+		elif ! [ -d "$REAL" ]; then
+			put "$sp_path"
 		fi
-	done <"$1/link.now"
+	done <"$1/replace.copy" >"$1/replace.files" 3>"$1/replace.links"
 }
 
-# use_attributes COPY FILE: gives a file the owner, mode and times of its copy where they aren't the same already.
-use_attributes() {
-	! [ -L "$1" ] || return 0
-	[ "$(stat -c "%f %u %g $STAT_MTIME" -- "$1")" != "$(stat -c "%f %u %g $STAT_MTIME" -- "$2")" ] || return 0
-	[ "$UID_NOW" != 0 ] || chown "$(stat -c %u:%g -- "$1")" "$2"
-	chmod "$(stat -c %a -- "$1")" "$2"
-	touch -r "$1" "$2"
+# Goes through what is to be replaced: a link to the old inode, if nobody wrote into it, is better than a copy.
+# What needs a copy goes to replace.copy.
+use_links() {
+	if ! [ -s "$1/linked" ] || ! [ -d "$1/link" ]; then
+		cat "$1/replace" >"$1/replace.copy"
+		return
+	fi
+	list_paths "$1/link.now" <"$1/link.paths" || return 1
+	ul_before='' ul_link='' ul_due=''
+	while IFS= read -r ul_path <&3; do
+		[ -n "$ul_before" ] || IFS= read -r ul_before <&4 || ul_before=
+		[ -n "$ul_link" ] || IFS= read -r ul_link <&5 || ul_link=
+		[ -n "$ul_due" ] || IFS= read -r ul_due <&6 || ul_due=
+		ul_was='' ul_is=''
+		if [ -n "$ul_before" ] && [ "/${ul_before#*/}" = "$ul_path" ]; then
+			ul_was=${ul_before%%/*}
+			ul_before=
+		fi
+		if [ -n "$ul_link" ] && [ "/${ul_link#*"$1/link/"}" = "$ul_path" ]; then
+			ul_is=${ul_link%%/*}
+			ul_link=
+		fi
+		[ "$ul_due" = "$ul_path" ] || continue
+		ul_due=
+		use_link "$1" "$ul_path" "$ul_was" "$ul_is" || put "$ul_path"
+	done 3<"$1/universe" 4<"$rs_before" 5<"$1/link.now" 6<"$1/replace" >"$1/replace.copy"
 }
 
-# Owners and modes are right by now; what else a directory has is in the archive.
+# use_link DIR PATH WAS IS: fails if the copy is to be used.
+use_link() {
+	[ -n "$4" ] || return 1
+	real "$2"
+	if [ "${3##* }" != "${4##* }" ]; then
+		# Somebody wrote into the old file. Where it was too big to be copied, it is still the best there is.
+		[ "$1/link$REAL" -ef "$1/snap$REAL" ] || return 1
+	fi
+	# shellcheck disable=SC2086 # words, split on purpose
+	[ "$3" = "$4" ] || set_attributes "$1/link$REAL" $3
+	# The same inode may be there still, and a rename onto itself would do nothing.
+	[ "$1/link$REAL" -ef "$REAL" ] && ! [ -L "$1/link$REAL" ] && return 0
+	case $4 in a???" "*)
+		put "$2" >>"$1/replace.late"
+		return 0
+		;;
+	esac
+	[ -d "$rf_undo${REAL%/*}" ] || mkdir -p "$rf_undo${REAL%/*}"
+	ln "$1/link$REAL" "$rf_undo$REAL"
+}
+
+# set_attributes FILE RAWMODE UID GID SIZE MTIME SUM: of a file that lies in our own directory.
+set_attributes() {
+	[ "$UID_NOW" != 0 ] || chown -h "$3:$4" "$1"
+	case $2 in a???) return 0 ;; esac
+	chmod "$(octal_mode "$2")" "$1"
+	[ "$6" = - ] || touch -d "@$6" "$1"
+}
+
+# Names of one file are put back together or not at all.
+add_twins() {
+	at_twins=
+	[ -f "$1/roots" ] && [ -s "$1/twins" ] || return 0
+	while IFS=/ read -r _ at_path; do put "/$at_path"; done <"$1/twins" >"$1/twins.paths"
+	grep -xF -f "$1/twins.paths" "$1/replace" >"$1/twins.due" || return 0
+	at_twins=1
+	LC_ALL=C sort "$1/twins" >"$1/twins.sorted"
+	while IFS= read -r at_path; do
+		while IFS=/ read -r at_inode at_name; do
+			[ "/$at_name" != "$at_path" ] || put "$at_inode"
+		done <"$1/twins.sorted"
+	done <"$1/twins.due" | LC_ALL=C sort -u >"$1/twins.inodes"
+	while IFS=/ read -r at_inode at_name; do
+		! grep -qxF -e "$at_inode" "$1/twins.inodes" || put "/$at_name"
+	done <"$1/twins.sorted" >>"$1/replace"
+	LC_ALL=C sort -u "$1/replace" >"$1/replace.all" && mv -f "$1/replace.all" "$1/replace"
+}
+
+# In the prepared tree all names of one file are links to the first.
+join_twins() {
+	[ -n "$at_twins" ] || return 0
+	jt_inode=
+	while IFS=/ read -r jt_meta jt_path; do
+		real "/$jt_path"
+		[ -e "$rf_undo$REAL" ] || [ -L "$rf_undo$REAL" ] || continue
+		if [ "$jt_meta" = "$jt_inode" ]; then
+			ln -f "$jt_first" "$rf_undo$REAL" || return 1
+		else
+			jt_inode=$jt_meta jt_first=$rf_undo$REAL
+		fi
+	done <"$1/twins.sorted"
+}
+
+# Owners and modes are right by now; what else a directory has is in the archive. Where its change time is still the
+# old one, nobody touched it. Each is done from within: a tar that is led elsewhere would set owner and mode there.
 restore_attributes() {
 	[ -f "$1/dirs.tar" ] || return 0
+	list_inodes "$1/dirs.now" <"$1/paths" || return 0
+	compare_listings "$1/paths" "$1/before.more" "$1/dirs.now" >"$1/dirs.differ" || return 0
+	rm -rf "$1/empty" && mkdir "$1/empty" || return 0
 	while IFS=/ read -r ra_meta ra_path; do
-		case $ra_meta in 4???" "*) ;; *) continue ;; esac
-		[ -z "$ra_path" ] || [ -L "/$ra_path" ] || [ ! -d "/$ra_path" ] || put "./$ra_path"
-	done <"$rs_before" >"$1/dirs.here"
-	[ ! -s "$1/dirs.here" ] || attribute_tar -xpf "$1/dirs.tar" -T "$1/dirs.here"
+		case $ra_meta in "differs "*" 4"???) ;; *) continue ;; esac
+		[ -n "$ra_path" ] && enter "/$ra_path" || continue
+		real "./$ra_path"
+		# An ACL that the directory got, or inherited, goes only with another one.
+		cp -aT --attributes-only -- "$1/empty" . 2>/dev/null
+		attribute_tar --transform 's,.*,.,' -xpf "$1/dirs.tar" -- "$REAL"
+		cd /
+	done <"$1/dirs.differ"
+	rmdir "$1/empty"
 }
 
 # Directories get their times back last, when nothing is renamed in them any more.
 restore_times() {
 	restore_attributes "$1"
-	true >"$1/touched"
+	while IFS=/ read -r rt_time rt_path; do put "/$rt_path"; done <"$1/dirs" >"$1/touched"
+	list_inodes "$1/times.now" <"$1/touched"
+	while IFS=/ read -r rt_meta rt_path; do
+		# shellcheck disable=SC2086 # words, split on purpose
+		set -- "$1" $rt_meta
+		case $7 in 4???) put "$5/$rt_path" ;; esac
+	done <"$1/times.now" >"$1/times.dirs"
+	compare_listings "$1/touched" "$1/dirs" "$1/times.dirs" >"$1/times.differ"
 	while IFS=/ read -r rt_time rt_path; do
-		[ ! -d "/$rt_path" ] || put "/$rt_path"
-	done <"$1/dirs" >"$1/touched"
-	in_chunks time_chunk "" "" <"$1/touched" >"$1/times.now"
-	grep -vxF -f "$1/times.now" "$1/dirs" >"$1/times.differ"
-	while IFS=/ read -r rt_time rt_path; do
-		[ ! -d "/$rt_path" ] || touch -d "@$rt_time" "/$rt_path"
+		case $rt_time in differs*) ;; *) continue ;; esac
+		enter "/$rt_path" || continue
+		touch -d "@${rt_time#* }" .
+		cd /
 	done <"$1/times.differ"
 	in_chunks sync_chunk "" "" <"$1/touched"
 	put_flags_back "$1"

@@ -4,35 +4,68 @@
 #   roots    trees that are watched whole (may be absent) dirs     "MTIME/path" of the directories
 #   snap/    copies, as a tree that a person can read    link/    hard links, where a copy would lose something
 #   mounts   the mount points below which the paths lie  linked   the paths below link/
-#   changed  "CTIME/path" of watched files
+#   changed  "CTIME/path" of watched files               twins    "DEVICE:INODE/path" of what has several names
 #   dirs.tar the directories' ACLs and attributes, where one may be removed or changed
 
 # Takes the snapshot of change $1 from its paths and roots.
 take_snapshot() {
 	ts_dir=$JOB/c/$1
 	[ -d "$ts_dir/snap" ] || mkdir "$ts_dir/snap" || return 1
-	list_paths "$ts_dir/before" <"$ts_dir/paths" || return 1
-	while IFS=/ read -r _ ts_path; do put "/$ts_path"; done <"$ts_dir/before" >"$ts_dir/there"
-	in_chunks kind_chunk "" "" <"$ts_dir/there" >"$ts_dir/kinds" || return 1
-	true >"$ts_dir/many"
-	while IFS=/ read -r ts_meta ts_path; do
-		case $ts_meta in
-		4???" "*) put "${ts_meta##* }/$ts_path" >&3 ;;
-		*" 1 "*) put "/$ts_path" ;;
-		*)
-			put "/$ts_path"
-			put "/$ts_path" >>"$ts_dir/many"
-			;;
-		esac
-	done <"$ts_dir/kinds" >"$ts_dir/files" 3>"$ts_dir/dirs"
+	list_paths "$ts_dir/before" "$ts_dir/before.more" <"$ts_dir/paths" || return 1
+	sort_out "$ts_dir" && link_files "$ts_dir" || return 1
 	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/files" || return 1
+	without_ways "$ts_dir/snap" <"$ts_dir/links" >"$ts_dir/links.here"
+	in_chunks copy_chunk "$ts_dir/snap" . <"$ts_dir/links.here" || return 1
 	keep_directories "$ts_dir"
-	if [ -f "$ts_dir/roots" ]; then
-		note_changed "$ts_dir" && note_flags "$ts_dir" || return 1
-	else
-		link_fragile "$ts_dir" || return 1
-	fi
+	[ ! -f "$ts_dir/roots" ] || note_flags "$ts_dir" || return 1
 	note_mounts "$ts_dir"
+}
+
+# Sorts what is there: what to copy (files), what to link (want), directories, what has several names, and the change
+# times of watched files, since what alters attributes or an ACL alone shows nowhere else.
+#
+# Linked is what a copy would not be the same as: another name points to it, or the userland's cp loses ACLs,
+# attributes and capabilities; and what is big, where a link is enough. Only what will be replaced by a rename may be
+# linked, and nothing that is written in place.
+#
+# Symlinks stand apart and come last: one that was there already when something below its path is copied would lead
+# that copy out of our tree.
+sort_out() {
+	so_dir=$1 so_watched='' so_changed=/dev/null
+	[ ! -f "$1/roots" ] || so_watched=1 so_changed=$1/changed
+	while IFS=/ read -r so_meta so_path; do
+		# shellcheck disable=SC2086 # words, split on purpose
+		set -- $so_meta
+		case $6 in
+		4???)
+			put "$4/$so_path" >&3
+			continue
+			;;
+		8???) [ -z "$so_watched" ] || put "$5/$so_path" >&4 ;;
+		esac
+		[ "$1" = 1 ] || put "$2/$so_path" >&5
+		if [ "${6#a}" != "$6" ]; then
+			put "/$so_path" >&7
+			[ -n "$so_watched" ] || [ "$1$CP_KEEPS_ALL" = 11 ] || put "small/$so_path" >&8
+		elif [ -n "$so_watched" ]; then
+			put "/$so_path"
+		elif [ "${#3}" -ge 8 ]; then
+			put "big/$so_path" >&6
+		else
+			put "/$so_path"
+			if [ "$1" != 1 ]; then put "many/$so_path" >&6; elif [ "$CP_KEEPS_ALL" != 1 ]; then put "small/$so_path" >&6; fi
+		fi
+	done <"$so_dir/before.more" >"$so_dir/files" 3>"$so_dir/dirs" 4>"$so_changed" 5>"$so_dir/twins" 6>"$so_dir/want" \
+		7>"$so_dir/links" 8>"$so_dir/want.links"
+}
+
+# Prints the paths on stdin but for those that are directories below TREE: a symlink that leads to a path of ours is a
+# way there, and nothing that we change.
+without_ways() {
+	while IFS= read -r ww_path; do
+		real "$1$ww_path"
+		[ -d "$REAL" ] && ! [ -L "$REAL" ] || put "$ww_path"
+	done
 }
 
 # Calls FUNCTION DEST PREFIX+PATH... for the paths on stdin, a hundred at a time.
@@ -46,7 +79,13 @@ in_chunks() {
 				ic_end=1
 				break
 			}
-			set -- "$@" "$ic_prefix$ic_path"
+			case $ic_path in
+			*"$ODD"*)
+				real "$ic_path"
+				set -- "$@" "$ic_prefix$REAL"
+				;;
+			*) set -- "$@" "$ic_prefix$ic_path" ;;
+			esac
 		done
 		[ $# -eq 0 ] || "$ic_function" "$ic_dest" "$@" || ic_code=1
 	done
@@ -62,28 +101,6 @@ copy_chunk() {
 	tar -cf - -- "$@" 2>/dev/null | tar -xpf - -C "$cc_dest" 2>/dev/null
 }
 
-# Change times of watched files: what alters attributes or an ACL alone shows nowhere else.
-note_changed() {
-	while IFS= read -r nc_path; do
-		if [ -f "$nc_path" ] && ! [ -L "$nc_path" ]; then put "$nc_path"; fi
-	done <"$1/files" >"$1/regular" && in_chunks changed_chunk "" "" <"$1/regular" >"$1/changed"
-}
-
-changed_chunk() {
-	shift
-	stat -c %Z%n -- "$@"
-}
-
-kind_chunk() {
-	shift
-	stat -c "%f %h $STAT_MTIME%n" -- "$@"
-}
-
-time_chunk() {
-	shift
-	stat -c "$STAT_MTIME%n" -- "$@"
-}
-
 # Directories that are only written into need no more than their times. Others have ACLs and attributes, which no
 # POSIX tool tells; where cp keeps those, tar mostly does as well, and where it doesn't, this can't be had.
 keep_directories() {
@@ -91,8 +108,8 @@ keep_directories() {
 	[ "$CP_KEEPS_ALL" = 1 ] && may_lose_directories "$1" || return 0
 	while IFS=/ read -r _ kd_path; do
 		[ -z "$kd_path" ] || put "./$kd_path"
-	done <"$1/dirs" >"$1/dirs.names"
-	attribute_tar -cf "$1/dirs.tar" -T "$1/dirs.names" || rm -f "$1/dirs.tar"
+	done <"$1/dirs" | tr '\012\001' '\000\012' >"$1/dirs.names"
+	attribute_tar -C / -cf "$1/dirs.tar" --null -T "$1/dirs.names" || rm -f "$1/dirs.tar"
 }
 
 may_lose_directories() {
@@ -106,28 +123,70 @@ may_lose_directories() {
 # Names stand in lists as they are; a directory stands for itself alone.
 attribute_tar() {
 	tar --numeric-owner --acls --xattrs '--xattrs-include=*' --no-recursion --verbatim-files-from --no-unquote \
-		-C / "$@" 2>/dev/null
+		"$@" 2>/dev/null
 }
 
-# Keeps the very inode of files whose copy would not be the same: another name points to it, or the userland's cp
-# loses ACLs, attributes and capabilities. Only for files that will be replaced by a rename; nothing that is
-# written in place may be linked.
-link_fragile() {
-	lk_list=$1/many
-	[ "$CP_KEEPS_ALL" = 1 ] || lk_list=$1/files
-	while IFS= read -r lk_path; do
-		lk_parent=$1/link${lk_path%/*}
-		[ -d "$lk_parent" ] || mkdir -p "$lk_parent" || return 1
-		# Another file system: then the copy is all there is, which the inspection has said.
-		if ln "$lk_path" "$1/link$lk_path" 2>/dev/null; then put "$lk_path"; else may_lose_links "$1" "$lk_path" || return 1; fi
-	done <"$lk_list" >"$1/linked"
+# Links what is wanted; what is big and can't be linked (it is on another file system) is copied after all.
+link_files() {
+	true >"$1/linked"
+	true >"$1/link.big"
+	cat "$1/want.links" >>"$1/want"
+	[ -s "$1/want" ] || return 0
+	while IFS=/ read -r lk_size lk_path; do
+		real "/$lk_path"
+		[ -d "$1/link${REAL%/*}" ] || mkdir -p "$1/link${REAL%/*}" || return 1
+		if ! [ -d "$1/link$REAL" ] && ln "$REAL" "$1/link$REAL" 2>/dev/null; then
+			put "/$lk_path" >&3
+			[ "$lk_size" != big ] || put "$1/link/$lk_path" >&4
+		else
+			case $lk_size in
+			big) put "/$lk_path" >&5 ;;
+			many) may_lose_links "/$lk_path" || return 1 ;;
+			esac
+		fi
+	done <"$1/want" 3>"$1/linked" 4>"$1/link.big" 5>>"$1/files"
+	LC_ALL=C sort -o "$1/linked" "$1/linked"
+	are_links_ours "$1" || return 1
+	[ -s "$1/link.big" ] || return 0
+	in_chunks keep_known_sums "" "" <"$1/link.big"
+	show_big "$1"
+}
+
+# Whoever may rename a directory above a file could have led us to link another one, whose owner and mode the undo
+# would then set: so a link must be to the inode that was listed.
+are_links_ours() {
+	while IFS= read -r al_path; do put "$1/link$al_path"; done <"$1/linked" >"$1/link.paths"
+	in_chunks inode_chunk "" "" <"$1/link.paths" >"$1/link.inodes" || return 1
+	while IFS= read -r al_path <&3; do
+		IFS= read -r al_inode <&4 || return 1
+		while IFS=/ read -r al_meta al_name <&5; do
+			[ "/$al_name" != "$al_path" ] || break
+		done
+		case $al_meta in *" $al_inode "*) ;; *)
+			WHY="$al_path was changed by somebody else while its snapshot was taken"
+			return 1
+			;;
+		esac
+	done 3<"$1/linked" 4<"$1/link.inodes" 5<"$1/before.more"
+}
+
+inode_chunk() {
+	shift
+	stat -c %d:%i -- "$@" 2>/dev/null
+}
+
+# Where people look for them.
+show_big() {
+	while IFS= read -r sb_path; do
+		real "${sb_path#"$1/link"}"
+		mkdir -p "$1/snap${REAL%/*}" && ln "$1/link$REAL" "$1/snap$REAL" || return 1
+	done <"$1/link.big"
 }
 
 # A copy can't be one of several names of a file. What is a mount point is written in place, and stays what it is.
 may_lose_links() {
-	grep -qxF -e "$2" "$1/many" || return 0
-	! is_file_mount "$2" || return 0
-	WHY="$2 has other names (hard links), and they can only be kept from a state on its own file system: mkdir -p /etc/snapback/state if that is /etc's, or leave the path out"
+	! is_file_mount "$1" || return 0
+	WHY="$1 has other names (hard links), and they can only be kept from a state on its own file system: mkdir -p /etc/snapback/state if that is /etc's, or leave the path out"
 	return 1
 }
 

@@ -52,8 +52,11 @@ become_command() {
 	umask 022
 	cd / || exit 126
 	if [ -f "$2.sh" ]; then
-		# shellcheck disable=SC2086 # SH may be two words
-		exec $SETSID $SH -e "$2.sh" </dev/null >"$3" 2>&1
+		bc_sh=$HOST_SH
+		# While it is undone the host's own shell may not be back yet.
+		[ -z "$RESCUE" ] || [ "$DECISION" != rollback ] || $HOST_SH -c : >/dev/null 2>&1 || bc_sh=$SH
+		# shellcheck disable=SC2086 # it may be two words
+		exec $SETSID $bc_sh -e "$2.sh" </dev/null >"$3" 2>&1
 	fi
 	exec 2>"$3"
 	IFS= read -r bc_first <"$2.run"
@@ -97,11 +100,12 @@ watch_step() {
 	read_stat "$1" || exit 0
 	ws_tick=$STAT_TICK ws_left=$2
 	while [ "$ws_left" -gt 0 ]; do
-		sleep 1 &
+		$SLEEP 1 &
 		wait "$!"
 		ws_left=$((ws_left - 1))
-		# Another process may have got the number by now.
-		read_stat "$$" && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] || exit 0
+		# Another process may have got the number by now, and one that ended in time was in time, even if whoever waits
+		# for it was stopped and hasn't seen it.
+		read_stat "$$" && read_stat "$1" && [ "$STAT_TICK" = "$ws_tick" ] && [ "$STAT_STATE" != Z ] || exit 0
 	done
 	trap '' TERM
 	true >"$3"

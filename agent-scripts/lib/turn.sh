@@ -62,6 +62,11 @@ take_turn() {
 # does where nothing more can be written. Returns 0 if the decision is rollback, whoever took it.
 decide_rollback() {
 	[ -f "$TX/cause" ] || one_line "$1" 2>/dev/null >"$TX/cause"
+	# It was written when arming; where somebody has taken it away, there may be room for another.
+	if [ -L "$TX/candidate.rollback" ] || ! [ -f "$TX/candidate.rollback" ]; then
+		rm -rf "$TX/candidate.rollback"
+		write_candidate candidate.rollback rollback 2>/dev/null
+	fi
 	take_turn candidate.rollback "${2:-}" && return 0
 	read_decision
 	[ "$DECISION" = rollback ]
@@ -81,7 +86,8 @@ decide_expired() {
 carrier_alive() {
 	ca_n=1
 	ca_last=
-	while [ -e "$TX/carry.$ca_n" ]; do
+	# A link to nowhere is no carrier, and takes a number all the same.
+	while [ -e "$TX/carry.$ca_n" ] || [ -L "$TX/carry.$ca_n" ]; do
 		ca_last=$TX/carry.$ca_n
 		ca_n=$((ca_n + 1))
 	done

@@ -79,7 +79,6 @@ discard_quietly() {
 
 # Can a guard be kept here at all?
 check_place() {
-	hook_word
 	if [ "$SPEC_volatile" != 1 ]; then
 		if is_volatile "$STATE_DIR"; then
 			refuse volatile_state "$STATE_DIR is on $MOUNT_TYPE and would not survive a reboot; --volatile-guard goes on without that"
@@ -130,6 +129,7 @@ snapshot_changes() {
 		if change_is_due "$sc_n"; then "${CHANGE_KIND}_snapshot" "$sc_n" || refuse snapshot "$WHY"; fi
 		sc_n=$((sc_n + 1))
 	done
+	prepare_rescue
 	put "$CONNECTION" >"$TX/arming_connection"
 	put rollback >"$TX/candidate.rollback"
 	# Given back when the undo begins and when its copies are made, so that a full disk can't stop it.
@@ -150,7 +150,7 @@ write_reserve() {
 # Armed means: the record says so durably, the guard lives, and it was read back.
 arm() {
 	if [ "$HOOK" != none ]; then
-		guard_install_hook || refuse no_boot_hook "the boot hook could not be installed"
+		install_hook || refuse no_boot_hook "the boot hook could not be installed"
 	fi
 	read_now
 	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||

@@ -11,13 +11,12 @@ verb_doctor() {
 	stat -c %f / >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- stat doesn't know -c"
 	doctor_links
 	[ -n "$SETSID" ] || tell "doctor item=tool ok=0 -- setsid is missing: a step that must be ended leaves its children"
-	if "${BACKEND}_hook_installed"; then
-		tell "doctor item=hook ok=1 -- installed"
+	if hook_installed; then
+		tell "doctor item=hook ok=1 -- installed ($HOOK)"
 	else
-		hook_word
 		case $HOOK in
-		none) tell "doctor item=hook ok=0 -- no boot hook is possible with $BACKEND" ;;
-		*) tell "doctor item=hook ok=1 -- is installed by the first deploy" ;;
+		none) tell "doctor item=hook ok=0 -- no boot hook is possible: process 1 starts neither systemd, OpenRC, sysvinit nor OpenWrt's scripts" ;;
+		*) tell "doctor item=hook ok=1 -- is installed by the first deploy ($HOOK)" ;;
 		esac
 	fi
 	tell end
@@ -43,8 +42,10 @@ verb_forget() {
 		tell_pending
 		refuse locked "a transaction is open on this host"
 	fi
-	guard_remove_hook
+	remove_hook
 	rm -rf "$STATE_DIR"
+	# Ours alone where it was made for the state.
+	[ "$STATE_DIR" != /etc/snapback/state ] || rmdir /etc/snapback 2>/dev/null
 	tell "forgotten -- $STATE_DIR and the boot hook are gone"
 	tell end
 }

@@ -24,7 +24,6 @@ verb_inspect() {
 }
 
 tell_host() {
-	hook_word
 	is_volatile "$STATE_DIR" && th_volatile=1 || th_volatile=0
 	read_free "$STATE_DIR"
 	th_shell=$(readlink "/proc/$$/exe" 2>/dev/null)
@@ -52,10 +51,11 @@ tell_texts() {
 
 # What the guard would not cover, before anybody agrees to it.
 tell_limits() {
-	[ "$CP_KEEPS_ALL" = 1 ] || tell "limit kind=attributes -- this host's cp keeps no ACLs, extended attributes or capabilities: a watched file gets its content, owner and mode back, a replaced one all of it"
+	[ "$CP_KEEPS_ALL" = 1 ] || tell "limit kind=attributes -- this host's cp keeps no ACLs, extended attributes or capabilities: a watched file gets its content, owner and mode back, a replaced one all of it; a directory made anew inherits what the one above hands down"
 	read_mounts
 	tl_n=0
 	while [ "$tl_n" -lt "$SPEC_changes" ]; do
+		tell_mounts_below "$JOB/c/$tl_n"
 		for tl_list in differ watch; do
 			[ -f "$JOB/c/$tl_n/$tl_list" ] || continue
 			while IFS=/ read -r _ tl_path; do
@@ -71,4 +71,15 @@ tell_limits() {
 		tl_n=$((tl_n + 1))
 	done
 	tell_mount_limits
+}
+
+# What is mounted below a watched or purged directory is another file system, and left alone.
+tell_mounts_below() {
+	for tm_list in "$1/watch" "$1/purge"; do
+		[ -s "$tm_list" ] || continue
+		while IFS= read -r tm_root; do
+			find_mounts_below "$tm_root"
+			[ -z "$MOUNTS_BELOW" ] || tell "limit kind=mount_below -- below $tm_root these are file systems of their own and not covered:$MOUNTS_BELOW"
+		done <"$tm_list"
+	done
 }

@@ -49,6 +49,8 @@ contact() {
 		return 0
 	fi
 	(
+		# What the visitor has brought along is none of what is resolved here.
+		INBOX=''
 		if ! open_tx "$CURRENT"; then
 			# A power cut while the record was being written: all is durable before anything is armed.
 			[ -d "$TX" ] && ! read_mark armed && ! is_alive "$TX/holder" && rm -f "$STATE_DIR/current"

@@ -15,6 +15,7 @@ verb_run() {
 		decide_rollback "the guard was no longer armed after apply" && guard_detach resolve "$ID"
 		exit 0
 	fi
+	note_after
 	read_now
 	note applied "$NOW"
 	read_deadline

@@ -7,4 +7,5 @@ mod failure_modes;
 mod fleet_files;
 mod links;
 mod pages;
+mod snapshots;
 mod tables;

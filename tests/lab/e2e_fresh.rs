@@ -5,7 +5,7 @@ use crate::e2e_stage::{Running, Stage, wait_for};
 use serde_json::Value;
 use snapback_agent::call::{Sent, command_line};
 use snapback_core::way::Become;
-use snapback_testkit::lab::LabHost;
+use snapback_testkit::lab::{HostKind, LabHost};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn answer(child: Child) -> String {
 }
 
 /// A run that waits, ready, until the controller's check lets it go on.
-fn ready_run(stage: &Stage, host: &LabHost, login: &str, r#become: Become) -> Running {
+fn ready_run(stage: &Stage, host: &LabHost, login: &str, r#become: Become, state: &str) -> Running {
     let run = stage.start(
         &format!(
             "[hosts.{}]\nuser = \"{login}\"\nbecome = \"{}\"\n[confirm]\nsettle = \"0s\"\ntimeout = \"40s\"\napply_timeout = \"20s\"\n[[changes]]\nkind = \"script\"\napply = \"sleep 1\"\n\
@@ -72,7 +72,7 @@ fn ready_run(stage: &Stage, host: &LabHost, login: &str, r#become: Become) -> Ru
         ),
         &[],
     );
-    wait_for(host, 20, "test -d /var/lib/snapback/tx && cd /var/lib/snapback/tx/* && test -e armed");
+    wait_for(host, 20, &format!("test -d {state}/tx && cd {state}/tx/* && test -e armed"));
     run
 }
 
@@ -80,6 +80,10 @@ fn only_a_fresh_connection_confirms(login: &str, r#become: Become) {
     let stage = Stage::new(&format!("fresh-{login}-{}", r#become.word()));
     let [host] = stage.systemd(["app1"]);
     install_run0(&host);
+    only_a_fresh_one_confirms(&stage, &host, login, r#become, "/var/lib/snapback");
+}
+
+fn only_a_fresh_one_confirms(stage: &Stage, host: &LabHost, login: &str, r#become: Become, state: &str) {
     let goal = format!("{login}@app1");
     let (address, home) = (host.address().to_string(), stage.lab.home().display().to_string());
     stage.file("hold.sh", HOLD);
@@ -87,29 +91,29 @@ fn only_a_fresh_connection_confirms(login: &str, r#become: Become) {
     master.args(["-M", "-S", "~/.ssh/mux", "-N", &goal]).stdin(Stdio::null()).stdout(Stdio::null());
     let mut master = master.stderr(Stdio::null()).spawn().unwrap();
     await_file(&stage.lab.home().join(".ssh/mux"));
-    let run = ready_run(&stage, &host, login, r#become);
+    let run = ready_run(stage, host, login, r#become, state);
     // Opened while the host is being changed, and so before `ready`.
-    let secret = Secret::read(&stage, r#become);
+    let secret = Secret::read(stage, r#become);
     let proxy = format!("ProxyCommand=bash {home}/hold.sh {address}");
-    let held = spawn(&stage, &["-o", &proxy, &goal], &secret, &secret.token);
+    let held = spawn(stage, &["-o", &proxy, &goal], &secret, &secret.token);
     await_file(&stage.lab.home().join("held"));
-    host.exec_sh("cd /var/lib/snapback/tx/* && test ! -e ready").unwrap();
-    wait_for(&host, 20, "cd /var/lib/snapback/tx/* && test -e ready");
+    host.exec_sh(&format!("cd {state}/tx/* && test ! -e ready")).unwrap();
+    wait_for(host, 20, &format!("cd {state}/tx/* && test -e ready"));
 
-    let muxed = answer(spawn(&stage, &["-S", "~/.ssh/mux", &goal], &secret, &secret.token));
+    let muxed = answer(spawn(stage, &["-S", "~/.ssh/mux", &goal], &secret, &secret.token));
     assert!(muxed.contains("denied reason=stale_connection"), "{muxed}");
     stage.file("talk", "");
     let held = answer(held);
     assert!(held.contains("denied reason=stale_connection"), "{held}");
-    let wrong = answer(spawn(&stage, &[&goal], &secret, "0000"));
+    let wrong = answer(spawn(stage, &[&goal], &secret, "0000"));
     assert!(wrong.contains("denied reason=bad_token"), "{wrong}");
-    let other = Secret { digest: "0".repeat(64), ..Secret::read(&stage, r#become) };
-    let other = answer(spawn(&stage, &[&goal], &other, &secret.token));
+    let other = Secret { digest: "0".repeat(64), ..Secret::read(stage, r#become) };
+    let other = answer(spawn(stage, &[&goal], &other, &secret.token));
     assert!(other.contains("denied reason=wrong_digest"), "{other}");
-    host.exec_sh("test ! -e /var/lib/snapback/tx/*/turn.1").unwrap();
+    host.exec_sh(&format!("test ! -e {state}/tx/*/turn.1")).unwrap();
 
     // The same words over a fresh connection do confirm, so it was the connection that was refused.
-    let fresh = answer(spawn(&stage, &[&goal], &secret, &secret.token));
+    let fresh = answer(spawn(stage, &[&goal], &secret, &secret.token));
     assert!(fresh.contains("confirmed already=0"), "{fresh}");
     stage.file("go", "");
     run.end().expect("app1", "confirmed", 0);
@@ -124,6 +128,25 @@ fn await_file(path: &Path) {
         assert!(Instant::now() < end, "{} didn't come", path.display());
         sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn only_a_fresh_connection_confirms_where_dropbear_serves() {
+    let stage = Stage::new("fresh-dropbear");
+    let host = stage.lab.host("app1").kind(HostKind::OpenWrt).boot().unwrap();
+    only_a_fresh_one_confirms(&stage, &host, "root", Become::Auto, "/etc/snapback/state");
+}
+
+#[test]
+fn only_a_fresh_connection_confirms_where_dropbear_asks_for_no_password() {
+    let stage = Stage::new("fresh-blank");
+    let host = stage.lab.host("app1").kind(HostKind::OpenWrt).boot().unwrap();
+    // Neither key nor password: the login that OpenWrt begins with.
+    let blank = "sed -i 's/^root:[*]:/root::/' /etc/passwd; rm /root/.ssh/authorized_keys; echo -B >/etc/config/dropbear; \
+                 kill $(cat /var/run/dropbear.pid); sleep 0.2; /etc/init.d/dropbear start";
+    host.exec_sh(blank).unwrap();
+    host.wait_until_reachable(Duration::from_secs(5)).unwrap();
+    only_a_fresh_one_confirms(&stage, &host, "root", Become::Auto, "/etc/snapback/state");
 }
 
 #[test]

@@ -33,6 +33,29 @@ fn a_systemd_host_boots_and_answers() {
 }
 
 #[test]
+fn hosts_of_other_inits_boot_and_answer() {
+    let lab = Lab::new("inits").unwrap();
+    for (kind, sign) in [
+        (HostKind::OpenRc, "cat /run/openrc/softlevel; ls /run/openrc/started/ssh"),
+        (HostKind::Sysvinit, "cat /run/runlevel; readlink /proc/1/exe"),
+        (HostKind::OpenWrt, "readlink /proc/1/exe; cat /var/run/network-started | grep -c ."),
+    ] {
+        let host = lab.host(&kind.to_string()).kind(kind).boot().unwrap();
+        let expected = match kind {
+            HostKind::OpenRc => "default/run/openrc/started/ssh",
+            HostKind::Sysvinit => "2/usr/sbin/init",
+            _ => "/usr/bin/busybox\n1",
+        };
+        assert_eq!(ssh(&lab, &[host.name(), sign]), (true, expected.into()), "{kind}");
+        assert!(!host.exec(&["test", "-d", "/run/systemd/system"]).unwrap().success());
+    }
+    // No other program than busybox's, and a /var that a reboot empties.
+    let small = "for p in /bin/sh /usr/bin/stat; do readlink -f $p; done; command -v setsid; grep -c ' /tmp tmpfs' /proc/mounts; readlink /var";
+    let (_, told) = ssh(&lab, &["openwrt", small]);
+    assert_eq!(told, "/usr/bin/busybox\n/usr/bin/busybox\n1\ntmp");
+}
+
+#[test]
 fn transient_timers_of_systemd_fire() {
     let lab = Lab::new("timer").unwrap();
     let host = lab.systemd_host("db1").unwrap();

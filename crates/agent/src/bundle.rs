@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 34] = [
+const PARTS: [&str; 42] = [
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -13,11 +13,14 @@ const PARTS: [&str; 34] = [
     include_str!("../../../agent-scripts/lib/bar.sh"),
     include_str!("../../../agent-scripts/lib/mount.sh"),
     include_str!("../../../agent-scripts/lib/step.sh"),
+    include_str!("../../../agent-scripts/lib/name.sh"),
     include_str!("../../../agent-scripts/lib/listing.sh"),
+    include_str!("../../../agent-scripts/lib/rescue.sh"),
     include_str!("../../../agent-scripts/lib/place.sh"),
     include_str!("../../../agent-scripts/lib/writable.sh"),
     include_str!("../../../agent-scripts/lib/flags.sh"),
     include_str!("../../../agent-scripts/lib/snapshot.sh"),
+    include_str!("../../../agent-scripts/lib/theirs.sh"),
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
@@ -28,6 +31,11 @@ const PARTS: [&str; 34] = [
     include_str!("../../../agent-scripts/guard/systemd.sh"),
     include_str!("../../../agent-scripts/guard/bare.sh"),
     include_str!("../../../agent-scripts/guard/guard.sh"),
+    include_str!("../../../agent-scripts/guard/hook.sh"),
+    include_str!("../../../agent-scripts/guard/hook-systemd.sh"),
+    include_str!("../../../agent-scripts/guard/hook-openrc.sh"),
+    include_str!("../../../agent-scripts/guard/hook-sysvinit.sh"),
+    include_str!("../../../agent-scripts/guard/hook-openwrt.sh"),
     include_str!("../../../agent-scripts/verb/supervise.sh"),
     include_str!("../../../agent-scripts/verb/run.sh"),
     include_str!("../../../agent-scripts/verb/check.sh"),

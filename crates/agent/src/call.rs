@@ -53,7 +53,7 @@ const OUTER: &str = concat!(
 const INNER: &str = concat!(
     r#"umask 077; t=$1 n=$2 h=$3 w=$4; shift 4; echo; echo "@snapback:$n inside how=$t"; "#,
     r#"if [ -n "${SNAPBACK_STATE:-}" ]; then s=$SNAPBACK_STATE; "#,
-    r#"elif [ -d /etc/snapback/state ]; then s=/etc/snapback/state; else s=/var/lib/snapback; fi; "#,
+    r#"elif [ -d /etc/snapback/state ] || [ /var -ef /tmp ]; then s=/etc/snapback/state; else s=/var/lib/snapback; fi; "#,
     r#"a=$s/agent/$h/agent.sh; "#,
     r#"if [ "$w" = plain ] && [ -f "$s/current" ] && [ -r "$s/current" ]; then read -r c <"$s/current"; "#,
     r#"if [ -f "$s/tx/$c/agent.sh" ]; then a=$s/tx/$c/agent.sh; fi; fi; "#,

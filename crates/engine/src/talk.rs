@@ -17,6 +17,9 @@ const LINES_AHEAD: usize = 256;
 /// How many lines an agent may say in one talk: what a hostile host says is kept in memory.
 const MOST_LINES: usize = 500_000;
 
+/// How many bytes of answers: as many lines of the longest kind would fill any memory.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
 /// One verb for the agent.
 #[derive(Clone, Debug)]
 pub(crate) struct Talk {
@@ -120,6 +123,11 @@ impl Talk {
     }
 }
 
+/// How long a command may take to end once it has said its last word. Measured: a command that is dropped just before
+/// its exit makes dropbear close the next one on the same connection at once; but one may never end, because
+/// something else on the target holds the channel.
+const LAST_WORD: Duration = Duration::from_millis(250);
+
 /// A talk that takes longer than it may has been cut.
 async fn within(limit: Duration, talk: impl Future<Output = Ending>) -> Ending {
     match tokio::time::timeout(limit, talk).await {
@@ -144,7 +152,11 @@ async fn listen(
         tokio::select! {
             biased;
             heard = &mut hearing => match heard {
-                Ok(ending) => return ending,
+                Ok(ending) => {
+                    // The time of an exit, and no round trip.
+                    let _ = tokio::time::timeout(LAST_WORD, run).await;
+                    return ending;
+                }
                 Err(complaint) => (run.await, complaint),
             },
             failed = &mut run => match hearing.await {
@@ -165,10 +177,10 @@ async fn hear_lines(
     mut hear: impl FnMut(Answer),
 ) -> Result<Ending, String> {
     let mut complaint = String::new();
-    let mut heard = 0;
+    let (mut heard, mut answered) = (0, 0);
     while let Some(line) = lines.recv().await {
         heard += 1;
-        if heard > MOST_LINES {
+        if heard > MOST_LINES || answered > MOST_BYTES {
             return Ok(Ending::Cut("it said more than any agent would".to_owned()));
         }
         match line {
@@ -184,6 +196,7 @@ async fn hear_lines(
                 Some(Answer::NoBecome { uid, why }) => return Ok(Ending::NoBecome { uid: Some(uid), why }),
                 Some(Answer::UnpackFailed(df)) => return Ok(Ending::UnpackFailed(df)),
                 Some(answer) => {
+                    answered += text.len();
                     if let Answer::Inside { how } = &answer {
                         door.opened(how);
                     }
@@ -225,4 +238,39 @@ pub(crate) fn random_hex(bytes: usize) -> String {
     #[expect(clippy::expect_used, reason = "a guessable token would be worse than stopping")]
     getrandom::fill(&mut buffer).expect("the operating system gives no random numbers");
     buffer.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a host says without end, in lines of the longest kind.
+    fn flood(line: Vec<u8>) -> mpsc::Receiver<Line> {
+        let (sender, lines) = mpsc::channel(LINES_AHEAD);
+        tokio::spawn(async move { while sender.send(Line::Out(line.clone())).await.is_ok() {} });
+        lines
+    }
+
+    async fn kept_of(line: String) -> usize {
+        let (mut kept, longest) = (0, line.len());
+        let host = snapback_core::host::HostName::parse("a").unwrap();
+        let becoming = Becoming { r#become: snapback_core::way::Become::None, host, password: None };
+        let mut door = Door::new(becoming, None);
+        let ending = hear_lines("n", &mut door, flood(line.into_bytes()), |_| kept += longest).await;
+        assert!(matches!(ending, Ok(Ending::Cut(_))), "{ending:?}");
+        kept
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_before_it_fills_the_memory() {
+        let line = format!("@snapback:n | {}", "x".repeat(64 * 1024));
+        let longest = line.len();
+        let kept = kept_of(line).await;
+        assert!(kept > MOST_BYTES / 2 && kept <= MOST_BYTES + longest, "{kept} bytes were kept");
+    }
+
+    #[tokio::test]
+    async fn noise_without_end_is_cut_and_not_kept() {
+        assert_eq!(kept_of("welcome".to_owned()).await, 0);
+    }
 }

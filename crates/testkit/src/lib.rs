@@ -1,7 +1,9 @@
-//! What tests need: real sshds, hosts in a lab, lines that fail on command, and hosts that follow a script.
+//! What tests need: real sshds, hosts in a lab, lines that fail on command, hosts that follow a script, and faults by
+//! the thousand.
 //!
 //! No product crate depends on this one.
 
+pub mod faults;
 pub mod lab;
 mod processes;
 pub mod program;

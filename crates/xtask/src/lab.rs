@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use snapback_testkit::lab::{HostKind, Lab, LabHost};
+use snapback_testkit::lab::{HostKind, Lab, LabHost, ensure_images};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
@@ -14,6 +14,8 @@ pub(crate) enum Command {
     Up(Up),
     /// Run a command inside a host, or on the lab's controller with `controller` for HOST
     Exec(Exec),
+    /// Build the trees that hosts share, if they aren't there yet
+    Images,
     /// Take a lab away
     Down(Which),
     /// Say how to reach the hosts of a lab
@@ -33,9 +35,9 @@ pub(crate) struct Which {
 pub(crate) struct Up {
     /// How many hosts
     hosts: usize,
-    /// Boot systemd in them
-    #[arg(long)]
-    systemd: bool,
+    /// What they run: plain, systemd, openrc, sysvinit or openwrt
+    #[arg(long, default_value_t = HostKind::Plain)]
+    kind: HostKind,
     #[command(flatten)]
     which: Which,
 }
@@ -57,6 +59,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(up) => start(&up),
         Command::Exec(exec) => execute(&exec),
+        Command::Images => {
+            ensure_images()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Down(which) => {
             Lab::open(&which.name)?.down()?;
             Ok(ExitCode::SUCCESS)
@@ -87,7 +93,7 @@ pub(crate) fn boot_hosts(lab: &Lab, names: &[String], kind: HostKind) -> Result<
 fn start(up: &Up) -> Result<ExitCode> {
     let begun = Instant::now();
     let lab = Lab::keep(&up.which.name)?;
-    let kind = if up.systemd { HostKind::Systemd } else { HostKind::Plain };
+    let kind = up.kind;
     let names: Vec<String> = (1..=up.hosts).map(|number| format!("host{number}")).collect();
     boot_hosts(&lab, &names, kind)?;
     println!("{} {kind} hosts in {:.1} s", up.hosts, begun.elapsed().as_secs_f64());

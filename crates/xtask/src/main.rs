@@ -1,8 +1,9 @@
-//! Development tasks: `cargo xtask test`, `demo`, `lab`, `bench`.
+//! Development tasks: `cargo xtask test`, `demo`, `lab`, `bench`, `faults`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod bench;
 mod demo;
+mod faults;
 mod lab;
 mod machine;
 mod packages;
@@ -36,8 +37,12 @@ enum Task {
     Model,
     /// Let all who may decide meet at one transaction, again and again, in each shell
     Races(proofs::Races),
+    /// Read what a hostile target may say, millions of times
+    Fuzz(proofs::Fuzz),
     /// Measure a run beside the same job without protection (root)
     Bench(bench::Args),
+    /// Inject faults by the thousand, and see whether what was promised holds
+    Faults(faults::Args),
     /// The part of `bench` that runs on the lab's controller
     #[command(hide = true)]
     BenchRounds(bench::RoundsArgs),
@@ -50,6 +55,8 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::run(command),
         Task::Model => proofs::model(),
         Task::Races(args) => proofs::races(&args),
+        Task::Fuzz(args) => proofs::fuzz(&args),
+        Task::Faults(args) => faults::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::BenchRounds(args) => bench::run_rounds(&args),
     };

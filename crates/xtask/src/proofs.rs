@@ -1,4 +1,4 @@
-//! `cargo xtask model` and `races`: the tests that prove by number, at their full length. `cargo xtask test`
+//! `cargo xtask model`, `races` and `fuzz`: the tests that prove by number, at their full length. `cargo xtask test`
 //! runs a short slice of each.
 
 use crate::machine::cargo;
@@ -14,6 +14,35 @@ pub(crate) struct Races {
     rounds: usize,
 }
 
+/// How much is read.
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// Inputs
+    #[arg(long, default_value_t = 10_000_000)]
+    count: u64,
+    /// The same seed gives the same inputs
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Reads inputs made from a seed, with optimised code.
+pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode> {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--profile",
+        "fuzz",
+        "--package",
+        "snapback-agent",
+        "--test",
+        "fuzz",
+        "--",
+        "--nocapture",
+    ]);
+    command.env("SNAPBACK_FUZZ", args.count.to_string()).env("SNAPBACK_FUZZ_SEED", args.seed.to_string());
+    run(&mut command)
+}
+
 /// Searches the larger spaces.
 pub(crate) fn model() -> Result<ExitCode> {
     run(tests("snapback-model", "search", "").env("SNAPBACK_MODEL", "large"))
@@ -21,7 +50,7 @@ pub(crate) fn model() -> Result<ExitCode> {
 
 /// Runs the races of the deciders.
 pub(crate) fn races(args: &Races) -> Result<ExitCode> {
-    run(tests("snapback-agent", "shell", "races::").env("SNAPBACK_RACES", args.rounds.to_string()))
+    run(tests("snapback-agent", "shell", "deciders::").env("SNAPBACK_RACES", args.rounds.to_string()))
 }
 
 /// The tests of one test program whose names begin so, one after the other, with what they print.

@@ -10,23 +10,29 @@ use std::process::Command;
 
 /// From the first byte of `begin` to the last process of the guard: each `execve`, and each fork without one. The
 /// `sleep`s come on top: how many there are depends on how long a sync takes.
-const BUDGET: usize = 64;
+const BUDGET: usize = 66;
 
 #[test]
 fn forty_files_a_handler_and_a_check_stay_within_the_budget() {
+    let Some(all) = count(40) else { return };
+    assert!(all.len() <= BUDGET, "{} starts:\n{all:#?}", all.len());
+}
+
+/// Begins a change of so many files, confirms it, and returns what was started but for the sleeps.
+fn count(n: usize) -> Option<Vec<String>> {
     if Command::new("strace").arg("-V").output().is_err() {
         eprintln!("not counted: there is no strace here");
-        return;
+        return None;
     }
     let t = &Target::new("dash");
     let mut files = Files::new();
-    for n in 0..40 {
-        let name = format!("etc/shop/part{}/file{n}", n / 20);
+    for i in 0..n {
+        let name = format!("etc/shop/part{:02}/file{i:04}", i / if n > 100 { 100 } else { 20 });
         t.write(&name, "old");
-        files = files.file(t.dest(&name), format!("new {n}"), 0o644);
+        files = files.file(t.dest(&name), format!("new {i}"), 0o644);
     }
     // Built into the shell: what the user's own commands start isn't ours.
-    let work = Work::new().files(files.handler(":")).check(check("true", ":"));
+    let work = Work::new().files(files.handler(":")).check(check("true", ":")).window(60).apply_timeout(60);
     let connection = t.connect();
     let (inspected, _) = connection.inspect(&work);
     let (begun, payload) = crate::target::Begun::plan(t, &work, &inspected);
@@ -42,16 +48,20 @@ fn forty_files_a_handler_and_a_check_stay_within_the_budget() {
     };
     fs::create_dir(t.path().join("logs")).unwrap();
     let (_first, _, begin_log) = traced(&["begin", &begun.tx], Sent::Payload, &payload, "logs/begin");
-    crate::target::wait_until("ready", || t.tx(&begun.tx, "ready").exists());
+    for _ in 0..1000 {
+        // Traced, and on a busy machine, this takes its time.
+        if t.tx(&begun.tx, "ready").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     let token = format!("{}\n", begun.token);
-    let (_second, job, confirm_log) =
-        traced(&["confirm", &begun.tx, &begun.digest], Sent::Plain, token.as_bytes(), "logs/confirm");
+    let verb: &[&str] = &["confirm", &begun.tx, &begun.digest];
+    let (_second, job, end_log) = traced(verb, Sent::Plain, token.as_bytes(), "logs/end");
     finish(&job);
     t.settle();
-    let began = starts(&begin_log);
-    let confirmed = starts(&confirm_log);
-    let all: Vec<_> = began.iter().chain(&confirmed).filter(|s| !s.contains("/sleep\"")).collect();
-    assert!(all.len() <= BUDGET, "{} starts:\n{all:#?}", all.len());
+    let (began, ended) = (starts(&begin_log), starts(&end_log));
+    Some(began.into_iter().chain(ended).filter(|s| !s.contains("/sleep\"")).collect())
 }
 
 /// What was started: the program of each successful `execve`, and a word for each process that never had one. Each

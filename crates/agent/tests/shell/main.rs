@@ -4,6 +4,7 @@
 
 mod barred;
 mod confirm;
+mod deciders;
 mod extend;
 mod forks;
 mod healing;
@@ -11,10 +12,16 @@ mod inspect;
 mod job;
 mod killed;
 mod lost;
+mod metadata;
+mod names;
+mod private;
 mod races;
 mod resort;
 mod scripts;
+mod struck;
+mod swaps;
 mod target;
+mod theirs;
 mod tree;
 mod twice;
 mod undo;

@@ -66,7 +66,9 @@ impl HostTask {
                 beside.person = Some(self.ask_person(&beside.sender));
             }
             let by = self.followed_until();
+            // What was said in time counts, even if it is heard late.
             tokio::select! {
+                biased;
                 next = heard.recv() => match next {
                     Some(Heard::LineEnded(ending)) => self.line_ended(ending, &mut beside).await,
                     Some(other) => self.take(other),

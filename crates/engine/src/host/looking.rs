@@ -2,6 +2,7 @@
 
 use super::HostTask;
 use crate::local_check::{self, LocalEnv};
+use crate::rollout::preflight;
 use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
@@ -99,7 +100,15 @@ impl HostTask {
         }
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
         self.tell(EventKind::HostInspected { changes });
-        self.hear(if changes == 0 { Input::InspectedSame } else { Input::InspectedDiffers });
+        let staged = self.shared.course.staged;
+        match preflight::refusal(&self.inspected.inspection, &self.shared.spec).filter(|_| staged) {
+            Some(verdict) => {
+                self.verdict = verdict;
+                self.hear(Input::TargetRefused);
+            }
+            None if changes == 0 => self.hear(Input::InspectedSame),
+            None => self.hear(Input::InspectedDiffers),
+        }
     }
 
     /// Local baseline checks, before anything is sent. Remote ones are the target's own.

@@ -4,6 +4,7 @@ mod bake;
 mod batch;
 mod brake;
 mod gate;
+pub(crate) mod preflight;
 mod signal;
 pub(crate) mod slots;
 

@@ -6,7 +6,15 @@ use crate::problem::{Problem, Report};
 use globset::{Glob, GlobMatcher};
 
 /// What this program keeps on the target: its undo depends on it, so no change may touch it.
-const OUR_OWN: &[&str] = &["/var/lib/snapback", "/etc/snapback", "/etc/systemd/system/snapback-*"];
+const OUR_OWN: &[&str] = &[
+    "/var/lib/snapback",
+    "/etc/snapback",
+    "/etc/systemd/system/snapback-*",
+    "/etc/init.d/snapback-*",
+    "/etc/runlevels/*/snapback-*",
+    "/etc/rc*.d/*snapback-boot*",
+    "/etc/rc.d/*snapback-boot*",
+];
 
 /// A path with globs; it stands for what it matches and for everything below that.
 #[derive(Clone, Debug)]

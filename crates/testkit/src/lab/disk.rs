@@ -2,6 +2,7 @@
 
 use super::error::LabError;
 use super::image::ensure_image;
+use super::kind::HostKind;
 use super::paths::{HostPaths, make_dir, read, write};
 use super::program::run;
 use std::fs;
@@ -9,8 +10,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 /// Mounts the root of a host.
-pub(crate) fn mount_root(host: &HostPaths, name: &str) -> Result<(), LabError> {
-    let image = ensure_image()?;
+pub(crate) fn mount_root(host: &HostPaths, name: &str, kind: HostKind) -> Result<(), LabError> {
+    let image = ensure_image(kind)?;
     let (upper, work, root) = (host.disk.join("upper"), host.disk.join("work"), host.root());
     for folder in [&upper, &work, &root] {
         make_dir(folder)?;

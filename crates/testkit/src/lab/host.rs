@@ -75,10 +75,7 @@ impl LabHost {
 
     /// Starts it without waiting.
     pub fn start(&self) -> Result<(), LabError> {
-        let script = match self.kind {
-            HostKind::Plain => BOOT_PLAIN,
-            HostKind::Systemd => BOOT_SYSTEMD,
-        };
+        let script = if self.kind == HostKind::Systemd { BOOT_SYSTEMD } else { BOOT_PLAIN };
         let file = self.paths.disk.join("boot.sh");
         write(&file, script)?;
         self.cgroup.create()?;
@@ -91,7 +88,7 @@ impl LabHost {
             (file.to_string_lossy(), self.cgroup.path().to_string_lossy(), self.root());
         let argv =
             ["sh", "-c", &line, &script, &cgroup, &root.to_string_lossy(), &self.name, &self.paths.netns];
-        run(&argv).map(drop)
+        run(&[&argv[..], &[self.kind.init()]].concat()).map(drop)
     }
 
     /// Takes its power away: every process is killed at once, nothing is told, and it stays off.

@@ -1,6 +1,8 @@
-//! The Debian tree that all hosts share: built once, kept, never written to again.
+//! The trees that hosts share: a Debian one, and those that are made out of it for other inits. Built once, kept,
+//! never written to again.
 
 use super::error::LabError;
+use super::kind::HostKind;
 use super::mirror;
 use super::paths::{cache, make_dir, write};
 use super::program::run;
@@ -11,20 +13,43 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What is in the tree besides Debian's own minimum.
-const PACKAGES: &str = "acl,attr,busybox,dbus,e2fsprogs,iproute2,libcap2-bin,libpam-systemd,mksh,nftables,\
-                        opendoas,openssh-server,procps,sudo,systemd,systemd-sysv";
+const PACKAGES: &str = "acl,attr,busybox,dbus,dropbear-bin,e2fsprogs,iproute2,libcap2-bin,libpam-systemd,mksh,\
+                        nftables,opendoas,openssh-server,procps,sudo,systemd,systemd-sysv";
 
 const PROVISION: &str = include_str!("shell/provision.sh");
+const DERIVE: &str = include_str!("shell/derive.sh");
 const RC: &str = include_str!("shell/rc");
 
 /// Busybox's init, the PID 1 of plain hosts: runs the boot script, reaps, and obeys `reboot`.
 const INITTAB: &str = "::sysinit:/usr/lib/snapback-lab/rc\n::ctrlaltdel:/bin/busybox reboot -f\n";
 
-/// Returns the tree, and builds it first if it isn't there yet, which takes about a minute.
-pub fn ensure_image() -> Result<PathBuf, LabError> {
+/// Builds what isn't there yet of all trees: about a minute for Debian's, and half a minute for the others.
+pub fn ensure_images() -> Result<(), LabError> {
+    HostKind::ALL.into_iter().try_for_each(|kind| ensure_image(kind).map(drop))
+}
+
+/// Returns the tree of a kind of host, and builds it first if it isn't there yet.
+pub(crate) fn ensure_image(kind: HostKind) -> Result<PathBuf, LabError> {
+    let base = kept("image", &key(&[PACKAGES, PROVISION, RC, INITTAB, &mirror::suite()]), build)?;
+    let name = match kind {
+        HostKind::Plain | HostKind::Systemd => return Ok(base),
+        HostKind::OpenRc => "openrc",
+        HostKind::Sysvinit => "sysvinit",
+        HostKind::OpenWrt => "openwrt",
+    };
+    let base_name = base.to_string_lossy();
+    kept(name, &key(&[DERIVE, &base_name]), |tree| derive(&base_name, name, tree))
+}
+
+/// Returns the tree of this name, and has it built first if it isn't there yet.
+fn kept(
+    name: &str,
+    key: &str,
+    build: impl FnOnce(&Path) -> Result<(), LabError>,
+) -> Result<PathBuf, LabError> {
     let cache = cache();
     make_dir(&cache)?;
-    let image = cache.join(format!("image-{}", key()));
+    let image = cache.join(format!("{name}-{key}"));
     if image.is_dir() {
         return Ok(image);
     }
@@ -48,13 +73,21 @@ pub(crate) fn lock(path: &Path) -> Result<File, LabError> {
 }
 
 /// Changes whenever the tree would.
-fn key() -> String {
+fn key(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
-    for part in [PACKAGES, PROVISION, RC, INITTAB, &mirror::suite()] {
+    for part in parts {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
     digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes a tree out of Debian's.
+fn derive(base: &str, name: &str, tree: &Path) -> Result<(), LabError> {
+    let script = tree.with_extension("sh");
+    write(&script, DERIVE)?;
+    run(&["sh", &script.to_string_lossy(), base, name, &tree.to_string_lossy()])?;
+    fs::remove_file(&script).map_err(LabError::io(format!("can't remove {}", script.display())))
 }
 
 fn build(tree: &Path) -> Result<(), LabError> {

@@ -10,6 +10,25 @@ pub enum HostKind {
     Plain,
     /// A booted systemd.
     Systemd,
+    /// Debian with OpenRC, started by sysvinit's PID 1.
+    OpenRc,
+    /// Debian with sysvinit and its ordered init scripts.
+    Sysvinit,
+    /// Laid out like OpenWrt: nothing but busybox, `/etc/rc.common`, a volatile `/var`, and dropbear.
+    OpenWrt,
+}
+
+impl HostKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Systemd, Self::OpenRc, Self::Sysvinit, Self::OpenWrt];
+
+    /// What is started as PID 1, where systemd-nspawn doesn't do it.
+    pub(crate) fn init(self) -> &'static str {
+        match self {
+            Self::Plain => "busybox init",
+            Self::Systemd | Self::OpenRc | Self::Sysvinit | Self::OpenWrt => "/sbin/init",
+        }
+    }
 }
 
 impl fmt::Display for HostKind {
@@ -17,6 +36,9 @@ impl fmt::Display for HostKind {
         f.write_str(match self {
             Self::Plain => "plain",
             Self::Systemd => "systemd",
+            Self::OpenRc => "openrc",
+            Self::Sysvinit => "sysvinit",
+            Self::OpenWrt => "openwrt",
         })
     }
 }
@@ -25,10 +47,7 @@ impl FromStr for HostKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "plain" => Ok(Self::Plain),
-            "systemd" => Ok(Self::Systemd),
-            other => Err(format!("`{other}` is not a kind of host")),
-        }
+        let named = Self::ALL.into_iter().find(|kind| kind.to_string() == text);
+        named.ok_or_else(|| format!("`{text}` is not a kind of host"))
     }
 }

@@ -4,8 +4,9 @@
 //! Nothing of a lab can be seen from the machine's own network, and labs can't see each other, so any number
 //! of them run side by side. A host's root is an overlay on a Debian tree that is built once and kept.
 //!
-//! There are two sorts of host: [`HostKind::Plain`] has busybox as PID 1 and starts in a tenth of a second;
-//! [`HostKind::Systemd`] boots a real systemd in systemd-nspawn, under a unified cgroup hierarchy.
+//! [`HostKind::Plain`] has busybox as PID 1 and starts in a tenth of a second; [`HostKind::Systemd`] boots a real
+//! systemd in systemd-nspawn, under a unified cgroup hierarchy. [`HostKind::OpenRc`], [`HostKind::Sysvinit`] and
+//! [`HostKind::OpenWrt`] boot these in the plain host's namespaces, each from a tree of its own.
 //!
 //! Everything is found again from the lab's name (cgroup, namespaces, mounts, folders), so a lab whose owner
 //! was killed is swept away by the next one that starts.
@@ -37,7 +38,7 @@ pub use digest::TreeDigest;
 pub use error::LabError;
 pub use exec::Ran;
 pub use host::LabHost;
-pub use image::ensure_image;
+pub use image::ensure_images;
 pub use kind::HostKind;
 pub use start::HostPlan;
 pub use world::Lab;

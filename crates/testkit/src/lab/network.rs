@@ -3,7 +3,7 @@
 //! Every lab uses the same addresses: no two of them, and nothing else on the machine, share a namespace.
 
 use super::error::LabError;
-use super::paths::{HostPaths, LabPaths};
+use super::paths::{HostPaths, LabPaths, write};
 use super::program::{run, run_with_input};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -48,6 +48,16 @@ pub(crate) fn plug_in(lab: &LabPaths, host: &HostPaths, index: u16) -> Result<()
     );
     run_with_input(&["ip", "-n", &host.netns, "-batch", "-"], &near_end)?;
     Ok(())
+}
+
+/// Tells a host that brings its network up by itself what is its own: a reboot takes the address away.
+pub(crate) fn describe(host: &HostPaths, index: u16) -> Result<(), LabError> {
+    let address = address(index);
+    let interfaces = format!(
+        "auto lo eth0\niface lo inet loopback\niface eth0 inet manual\n\tup ip addr replace {address}/16 dev eth0\n\t\
+         up ip route replace default via {CONTROLLER}\n"
+    );
+    write(&host.root().join("etc/network/interfaces"), interfaces)
 }
 
 /// Puts address and routes of a host back as they were at its first boot.

@@ -42,9 +42,11 @@ impl<'lab> HostPlan<'lab> {
         check_name(&self.name)?;
         let index = self.lab.reserve(&self.name, self.kind)?;
         let (lab, paths) = (self.lab.paths(), self.lab.paths().host(&self.name));
-        disk::mount_root(&paths, &self.name)?;
-        if self.kind == HostKind::Plain {
-            disk::hand_power_to_busybox(&paths)?;
+        disk::mount_root(&paths, &self.name, self.kind)?;
+        match self.kind {
+            HostKind::Plain => disk::hand_power_to_busybox(&paths)?,
+            HostKind::OpenRc | HostKind::Sysvinit => network::describe(&paths, index)?,
+            HostKind::Systemd | HostKind::OpenWrt => {}
         }
         if let Some(megabytes) = self.small_state_disk {
             disk::mount_small_state_disk(&paths, megabytes)?;

@@ -9,11 +9,17 @@ use super::network;
 use super::paths::{LabPaths, cache, check_name, make_dir, read, write};
 use super::start::HostPlan;
 use super::sweep::{NOBODY, destroy, sweep, this_process, turn};
+use crate::relay::Relay;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// A controller and its hosts. Dropping it takes all of it away, unless it was made to be kept.
 #[derive(Debug)]
@@ -69,7 +75,7 @@ impl Lab {
         if !rustix::process::geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
-        ensure_image()?;
+        ensure_image(HostKind::Plain)?;
         let _turn = turn()?;
         sweep()?;
         let paths = LabPaths::of(id);
@@ -117,6 +123,23 @@ impl Lab {
     /// Returns the controller's home folder, a place for fleet files too.
     pub fn home(&self) -> PathBuf {
         self.paths.home()
+    }
+
+    /// Starts a relay on the controller, on its loopback, to the sshd of a host: it delays, cuts and resets.
+    ///
+    /// # Panics
+    /// When the controller's network can't be entered.
+    pub fn relay_to(&self, host: &LabHost) -> Relay {
+        let netns = format!("/run/netns/{}", self.paths.controller_netns());
+        let to = SocketAddr::from((host.address(), 22));
+        // A namespace belongs to a thread and to those that it starts: the relay's are all started by this one.
+        let started = thread::spawn(move || {
+            let namespace = File::open(netns).expect("the controller's network");
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("to enter it");
+            Relay::to(to)
+        });
+        started.join().expect("a relay")
     }
 
     /// Makes a command that runs on the controller: in its network, with its home, `.ssh` and `/etc/hosts`.

@@ -65,7 +65,8 @@ pub(super) fn react(fate: Fate, command: &str) -> Vec<Reaction> {
 
 fn inspect(fate: Fate) -> Vec<Reaction> {
     use Reaction::Say;
-    let hello = "hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9 shell=dash -- /s";
+    let hello =
+        "hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9999 shell=dash -- /s";
     let wanted = if fate == Fate::Unchanged { "script n=0 wanted=1" } else { "script n=0 wanted=0" };
     vec![Say(hello), Say(wanted), Say("state_digest sum=abc")]
 }

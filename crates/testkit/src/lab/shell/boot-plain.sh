@@ -1,12 +1,12 @@
 #!/bin/sh
-# Starts a host without an init system; called as: boot-plain.sh CGROUP ROOT NAME NETNS
+# Starts a host whose init knows nothing of namespaces; called as: boot-plain.sh CGROUP ROOT NAME NETNS INIT
 # Asked for a reboot, the kernel ends such a host's PID 1 with SIGHUP: then it is booted again.
 set -eu
 
 REBOOT=129
 
 as_pid_1() {
-	root=$1 name=$2
+	root=$1 name=$2 init=$3
 	hostname "$name"
 	mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 	mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
@@ -18,9 +18,8 @@ as_pid_1() {
 	give_a_boot_id "$root"
 	cd "$root"
 	pivot_root . mnt
-	exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lab TERM=linux chroot . \
-		setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-syslog,-wake_alarm --inh-caps=-all \
-		/bin/sh -c 'umount -l /mnt; exec busybox init'
+	# shellcheck disable=SC2086 # INIT may be two words
+	exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lab TERM=linux chroot . /bin/sh -c 'umount -l /mnt; exec "$@"' - $init
 }
 
 make_devices() {
@@ -57,7 +56,7 @@ give_a_boot_id() {
 }
 
 supervise() {
-	cgroup=$1 root=$2 name=$3 netns=$4
+	cgroup=$1 root=$2 name=$3 netns=$4 init=$5
 	echo $$ >"$cgroup/cgroup.procs"
 	mkdir -p "$cgroup/payload"
 	while :; do
@@ -65,8 +64,10 @@ supervise() {
 		# The payload has a cgroup of its own, so that freezing it leaves this loop awake.
 		sh -c 'echo $$ >"$1/payload/cgroup.procs"; netns=$2; shift 2
 			exec nsenter --net="/run/netns/$netns" \
-			unshare --mount --propagation private --pid --uts --ipc --cgroup --fork sh "$@"' \
-			- "$cgroup" "$netns" "$0" --pid-1 "$root" "$name" || status=$?
+			unshare --mount --propagation private --pid --uts --ipc --cgroup --fork \
+			setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-syslog,-wake_alarm --inh-caps=-all \
+			sh "$@"' \
+			- "$cgroup" "$netns" "$0" --pid-1 "$root" "$name" "$init" || status=$?
 		[ "$status" -eq "$REBOOT" ] || exit "$status"
 	done
 }

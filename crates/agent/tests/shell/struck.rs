@@ -1,0 +1,110 @@
+//! What the fault campaign has found, each as a small test of its own.
+
+use crate::everywhere;
+use crate::job::{Files, Work, check, inline, script, secs};
+use crate::target::{Target, signal, wait_until};
+use crate::tree::{assert_same, look};
+use snapback_agent::call::Sent;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+fn files(t: &Target) -> Files {
+    t.write("app/a", "old");
+    Files::new().file(t.dest("app/a"), "new", 0o644)
+}
+
+/// The visit that discards what a dead session has left must not throw away what it has brought along itself.
+#[test]
+fn the_run_after_one_whose_session_died_before_arming_goes_through_at_once() {
+    everywhere(|t| {
+        let here = t.dest("here");
+        let mut slow = check("slow", &format!("echo >{here}; sleep 30"));
+        slow.baseline = true;
+        slow.pace.timeout = secs(30);
+        let connection = t.connect();
+        let (begun, _) = t.begin_unheard(&connection, &Work::new().files(files(t)).check(slow));
+        wait_until("the baseline check", || Path::new(&here).exists());
+        signal(t.pid(&begun.tx, "holder").unwrap(), "KILL");
+        sleep(Duration::from_millis(100));
+        let next = t.begin(&Work::new().files(files(t)));
+        assert!(next.answers.whole().is_ready(), "{:#?}", next.answers);
+        assert!(t.connect().confirm(&next).whole().is_confirmed());
+        t.settle();
+    });
+}
+
+/// Busybox's cp keeps no ACLs, so a file's inode is kept by a link, which another file system has no room for.
+#[test]
+fn a_file_on_another_file_system_than_the_state_comes_back() {
+    everywhere(|t| {
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        let file = elsewhere.path().join("conf");
+        fs::write(&file, "old").unwrap();
+        let begun = t.begin(&Work::new().files(Files::new().file(file.display().to_string(), "new", 0o644)));
+        assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        t.verb(&["rollback", "current"]).whole();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+        t.settle();
+    });
+}
+
+#[test]
+fn a_rollback_that_ended_while_its_undoer_was_stopped_did_end_in_time() {
+    everywhere(|t| {
+        let here = t.dest("here");
+        let mut step = script("true");
+        step.rollback = Some(inline(&format!("echo >{here}; sleep 0.3")));
+        step.timeout = secs(2);
+        let begun = t.begin(&Work::new().files(files(t)).script(step).window(60));
+        let connection = t.connect();
+        let job = connection.start(Sent::Plain, &["rollback", &begun.tx], b"", "n");
+        wait_until("the rollback", || Path::new(&here).exists());
+        let undoer = t.pid(&begun.tx, "carry.1").unwrap();
+        signal(undoer, "STOP");
+        sleep(Duration::from_millis(3500));
+        signal(undoer, "CONT");
+        crate::target::finish(&job);
+        let end = begun.follow(t);
+        assert!(end.whole().rolled_back().is_some(), "{end:#?}");
+        t.settle();
+    });
+}
+
+/// Does something to a file of the record.
+type Forge<'a> = &'a dyn Fn(&Path);
+
+#[test]
+fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
+    everywhere(|t| {
+        let work = Work::new().files(files(t)).window(60);
+        let before = look(t, "app");
+        let outside = t.path().join("outside");
+        fs::write(&outside, "untouched").unwrap();
+        let nowhere = Path::new("/nowhere/at/all");
+        let forge: [(&str, Forge); 6] = [
+            ("candidate.rollback", &|mark| fs::remove_file(mark).unwrap()),
+            ("candidate.rollback", &|mark| {
+                fs::remove_file(mark).unwrap();
+                symlink(nowhere, mark).unwrap();
+            }),
+            ("done", &|mark| fs::create_dir_all(mark.join("x")).unwrap()),
+            ("done", &|mark| symlink(&outside, mark).unwrap()),
+            ("carry.1", &|mark| symlink(nowhere, mark).unwrap()),
+            ("carry.1", &|mark| fs::create_dir(mark).unwrap()),
+        ];
+        for (name, forge) in forge {
+            let begun = t.begin(&work);
+            assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+            forge(&t.tx(&begun.tx, name));
+            let end = t.verb(&["rollback", &begun.tx]);
+            assert!(end.whole().rolled_back().is_some(), "{end:#?}");
+            assert_same(&before, &look(t, "app"));
+            assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
+            t.settle();
+        }
+    });
+}

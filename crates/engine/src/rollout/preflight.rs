@@ -1,0 +1,36 @@
+//! What a look at a host tells already of why it could not be begun, so that a staged run stops before its first change.
+
+use crate::verdict::Verdict;
+use snapback_core::inspection::Inspection;
+use snapback_core::job::RunSpec;
+
+/// What the record of a transaction and the reserve for its undo take at least.
+const LEAST_FREE_BYTES: u64 = 1 << 20;
+
+/// Returns why the host would refuse, in the words in which it would. Its own look, under its lock, is what decides.
+pub(crate) fn refusal(inspection: &Inspection, spec: &RunSpec) -> Option<Verdict> {
+    let guard = &inspection.guard;
+    // What is as wanted under somebody's open transaction may be undone by its guard any moment.
+    if let Some(pending) = &inspection.pending {
+        return Some(Verdict::refused("locked", "another transaction is open on this host", Some(pending)));
+    }
+    if inspection.is_unchanged() {
+        return None;
+    }
+    if !spec.volatile_guard && guard.volatile_state {
+        let text = format!("{} would not survive a reboot", guard.state_dir);
+        return Some(Verdict::refused("volatile_state", &text, None));
+    }
+    if !spec.volatile_guard && guard.boot_hook == "none" {
+        let text = "no boot hook can be installed there, so a reboot inside the window would leave the change in place";
+        return Some(Verdict::refused("no_boot_hook", text, None));
+    }
+    if guard.free_bytes < LEAST_FREE_BYTES {
+        let text = format!(
+            "{} bytes are free in {}, which is not enough for a guard",
+            guard.free_bytes, guard.state_dir
+        );
+        return Some(Verdict::refused("no_space", &text, None));
+    }
+    None
+}
