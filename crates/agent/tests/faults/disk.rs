@@ -2,7 +2,7 @@
 //! and turns read-only. Needs root; without it those faults are left out.
 
 use crate::target::Target;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::{self, File};
 use std::io::Write;
@@ -78,5 +78,15 @@ impl Disk {
         let _ = fs::remove_file(self.folder.join("filler"));
         let _ = fs::remove_dir_all(self.folder.join("fillers"));
         self.remount(MsFlags::empty());
+    }
+}
+
+impl Drop for Disk {
+    /// The target's folders can only be removed when nothing is mounted on them.
+    fn drop(&mut self) {
+        let beside = |name: &str| self.state.with_file_name(name);
+        for point in [self.state.clone(), beside("dest"), self.folder.clone()] {
+            let _ = umount2(&point, MntFlags::MNT_DETACH);
+        }
     }
 }

@@ -34,8 +34,9 @@ impl Hold {
 
 /// A target and its disk.
 pub struct Stage {
-    pub target: Target,
+    /// Goes before the target, whose folders it is mounted on.
     pub disk: Option<Disk>,
+    pub target: Target,
     signs: tempfile::TempDir,
 }
 
