@@ -157,5 +157,6 @@ async fn a_host_that_undoes_itself_while_local_checks_run_is_told_at_once() {
     let run = stage.run().await;
     assert_eq!(run.result(), HostResult::RolledBack);
     assert_eq!(run.ending().0, "the host was started again");
-    assert!(began.elapsed() < Duration::from_secs(5), "it was told after {:?}", began.elapsed());
+    // After an undo the checks are asked once more, briefly; the one that was under way would have taken forty.
+    assert!(began.elapsed() < Duration::from_secs(20), "it was told after {:?}", began.elapsed());
 }
