@@ -218,3 +218,16 @@ fn twenty_hosts_that_are_cut_off_cost_a_healthy_one_nothing() {
     }
     assert!(ran.truth.most_handshakes <= 8, "{}", ran.truth.most_handshakes);
 }
+
+#[test]
+fn no_more_hosts_are_armed_than_could_be_confirmed_if_all_others_were_cut_off() {
+    let mut fates = vec![Fate::Works(50_000); 3];
+    fates.extend(vec![Fate::CutOff; 150]);
+    let mut theatre = Theatre::new(fates);
+    theatre.jumps = vec![Some("bastion".to_owned()); 153];
+    theatre.parallel = 200;
+    let ran = theatre.play();
+    // Two slots at first, then eight a round, in five rounds of ten seconds.
+    assert!(ran.truth.most_armed <= 34, "{} were armed at once", ran.truth.most_armed);
+    assert_eq!((ran.count(HostResult::Confirmed), ran.count(HostResult::RolledBack)), (3, 150));
+}
