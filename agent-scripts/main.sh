@@ -49,15 +49,14 @@ recall_tools() {
 probe_anew() {
 	# With the slash: the link itself belongs to root, whoever asks.
 	# shellcheck disable=SC2046 # numbers, split on purpose
-	set -- $(stat -c '%u %d %.9Y' /proc/self/ "$STATE_DIR" 2>/dev/null)
-	[ $# -eq 6 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
+	set -- $(stat -c '%u %a %d %.9Y' /proc/self/ "$STATE_DIR" 2>/dev/null)
+	[ $# -eq 8 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
 	UID_NOW=$1
-	STATE_DEVICE=$5
-	# Somebody else's folder would be somebody else's record.
-	[ "$4" = "$1" ] || give_up "$STATE_DIR belongs to user $4, and this is user $1: look at it, then move it away"
-	chmod 0700 "$STATE_DIR" || give_up "$STATE_DIR could not be made private"
+	STATE_DEVICE=$7
+	# Nobody is there to mend it while a host boots, and what is armed must be undone.
+	[ "$VERB" = boot ] || keep_private "$5" "$6"
 	# Times with their fraction where stat tells it: otherwise a second's worth of changes looks the same.
-	case $6 in
+	case $8 in
 	*.*) STAT_MTIME=%.9Y ;;
 	*) STAT_MTIME=%Y ;;
 	esac
@@ -72,6 +71,12 @@ probe_anew() {
 	[ "$VERB" != boot ] || return 0
 	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $HOOK $BOOT_ID" >"$STATE_DIR/tools.$$" &&
 		mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
+}
+
+# keep_private OWNER MODE: somebody else's folder would be somebody else's record, and ours is nobody else's to read.
+keep_private() {
+	[ "$1" = "$UID_NOW" ] || give_up "$STATE_DIR belongs to user $1, and this is user $UID_NOW: look at it, then move it away"
+	[ "$2" = 700 ] || chmod 0700 "$STATE_DIR" || give_up "$STATE_DIR could not be made private"
 }
 
 # Keeps the agent that came with the payload, by its hash, so that it travels once for each version.

@@ -132,6 +132,7 @@ finish() {
 }
 
 release() {
+	panic_disarm
 	if read_current && [ "$CURRENT" = "$ID" ]; then
 		# Not made durable: a lock that comes back after a power cut finds `done` and goes again.
 		rm -f "$STATE_DIR/current"

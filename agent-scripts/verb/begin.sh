@@ -157,6 +157,7 @@ arm() {
 		refuse no_space "the arming could not be written down"
 	# bash would tell here that a child of ours was killed.
 	exec 2>/dev/null
+	panic_arm
 	if ! guard_start || ! await_armed; then
 		decide_rollback "the guard could not be started"
 		carry_out

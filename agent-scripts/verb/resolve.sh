@@ -10,6 +10,7 @@ resolve() {
 		return 0
 	fi
 	read_decision
+	case $1 in contact | backup) overrule_stuck ;; esac
 	if [ -z "$DECISION" ]; then
 		if is_unarmed; then
 			is_alive "$TX/holder" || discard_dead
@@ -96,17 +97,20 @@ verb_backup_loop() {
 }
 
 backup_once() {
-	JOB=$TX/job
-	read_now
-	read_decision
-	if [ -z "$DECISION" ]; then
-		if read_deadline && [ $((NOW - DEADLINE)) -gt 1000 ] && is_alive "$TX/supervisor"; then
-			! decide_expired "the supervisor was stuck past the deadline" || kill_supervisor
-		fi
-	else
-		unstick_carrier
-	fi
 	resolve backup
+}
+
+# A supervisor that lives ten seconds past the deadline is stuck: whoever sees it decides in its place. So does one who
+# sees that carrying out takes longer than it may. For the backup, and for a visitor where the backup has died as well.
+overrule_stuck() {
+	read_now
+	if [ -n "$DECISION" ]; then
+		unstick_carrier
+		return 0
+	fi
+	read_deadline && [ $((NOW - DEADLINE)) -gt 1000 ] && is_alive "$TX/supervisor" || return 0
+	! decide_expired "the supervisor was stuck past the deadline" || kill_supervisor
+	read_decision
 }
 
 # Decided, carried and getting nowhere: each item has a limit of its own, and so has the whole. Past it another process

@@ -5,7 +5,7 @@ use crate::hash::sha256_hex;
 use std::sync::{Arc, LazyLock};
 
 /// The parts in the order in which they are joined.
-const PARTS: [&str; 42] = [
+const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/say.sh"),
     include_str!("../../../agent-scripts/lib/process.sh"),
     include_str!("../../../agent-scripts/lib/record.sh"),
@@ -36,6 +36,7 @@ const PARTS: [&str; 42] = [
     include_str!("../../../agent-scripts/guard/hook-openrc.sh"),
     include_str!("../../../agent-scripts/guard/hook-sysvinit.sh"),
     include_str!("../../../agent-scripts/guard/hook-openwrt.sh"),
+    include_str!("../../../agent-scripts/guard/panic.sh"),
     include_str!("../../../agent-scripts/verb/supervise.sh"),
     include_str!("../../../agent-scripts/verb/run.sh"),
     include_str!("../../../agent-scripts/verb/check.sh"),

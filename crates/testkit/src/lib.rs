@@ -11,3 +11,4 @@ pub mod relay;
 pub mod scripted;
 pub mod simulated;
 pub mod sshd;
+pub mod vm;

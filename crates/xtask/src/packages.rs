@@ -57,6 +57,8 @@ pub(crate) const LAB: &[Need] = &[
     need("setpriv", "util-linux", "util-linux", "setpriv"),
     need("mkfs.ext4", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
     need("losetup", "mount", "util-linux", "losetup"),
+    need("qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86_64"),
+    need("xz", "xz-utils", "xz", "xz"),
 ];
 
 impl Need {

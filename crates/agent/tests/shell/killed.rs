@@ -183,6 +183,30 @@ fn without_any_guard_the_next_contact_resolves() {
     });
 }
 
+/// Ten real seconds past the deadline, so under one shell only.
+#[test]
+fn a_stuck_supervisor_whose_backup_is_dead_is_overruled_by_the_next_contact() {
+    let t = &Target::new("dash");
+    let before_files = files(t);
+    let before = look(t, "app");
+    let begun = t.begin(&Work::new().files(before_files).window(10));
+    let supervisor = t.pid(&begun.tx, "supervisor").unwrap();
+    signal(supervisor, "STOP");
+    kill(t, &begun.tx, "backup");
+    std::thread::sleep(Duration::from_secs(11));
+    assert_eq!(state(t), "ready", "past its deadline it may still be slow");
+    std::thread::sleep(Duration::from_secs(10));
+    state(t);
+    wait_until("undone", || !t.state().join("current").exists());
+    assert_eq!(
+        begun.follow(t).whole().rolled_back().unwrap().0,
+        "the supervisor was stuck past the deadline"
+    );
+    assert!(!is_alive(supervisor));
+    assert_same(&before, &look(t, "app"));
+    t.settle();
+}
+
 #[test]
 fn a_supervisor_told_to_end_leaves_its_work_to_the_backup() {
     everywhere(|t| {

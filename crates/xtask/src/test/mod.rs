@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     } else {
         report.step("lab image", || steps::lab_image(root));
         report.tests("lab", |tally| steps::lab_tests(root, tally));
+        report.tests("machines", |tally| steps::vm_tests(root, tally));
     }
     Ok(report.print(is_ci()))
 }

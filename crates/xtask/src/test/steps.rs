@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// Where our shell is.
-const SHELL: &[&str] = &["agent-scripts", "crates/testkit/src/lab/shell", "tests"];
+const SHELL: &[&str] =
+    &["agent-scripts", "crates/testkit/src/lab/shell", "crates/testkit/src/vm/shell", "tests"];
 
 /// Checks the form of the Rust.
 pub(crate) fn format() -> End {
@@ -56,13 +57,22 @@ pub(crate) fn lab_image(root: Root) -> End {
 /// Runs the tests on the lab's hosts, some at a time: each boots hosts of its own.
 pub(crate) fn lab_tests(root: Root, tally: &mut Tally) -> End {
     let threads = (2 * thread::available_parallelism().map_or(1, usize::from)).min(8).to_string();
+    as_root(root, "lab", &threads, tally)
+}
+
+/// Runs the tests on whole machines, two at a time: an emulated processor takes a real one.
+pub(crate) fn vm_tests(root: Root, tally: &mut Tally) -> End {
+    as_root(root, "vm", "2", tally)
+}
+
+fn as_root(root: Root, test: &str, threads: &str, tally: &mut Tally) -> End {
     let mut command = cargo();
-    command.args(["test", "--package", "deploy", "--features", "lab", "--test", "lab", "--no-fail-fast"]);
+    command.args(["test", "--package", "deploy", "--features", "lab", "--test", test, "--no-fail-fast"]);
     if root == Root::BySudo {
         // Only the tests run as root: what is built stays the user's.
         command.args(["--config", r#"target."cfg(all())".runner = ["sudo", "-n", "--preserve-env"]"#]);
     }
-    counted(command.args(["--", "--test-threads", &threads]), tally)
+    counted(command.args(["--", "--test-threads", threads]), tally)
 }
 
 fn finish(command: &mut Command) -> End {
