@@ -8,6 +8,7 @@ mod failures;
 mod fresh;
 mod hands;
 mod happy;
+mod hooks;
 mod interrupt;
 mod killed;
 mod line;

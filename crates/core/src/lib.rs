@@ -12,6 +12,7 @@ pub mod check;
 pub mod content;
 pub mod deadline;
 pub mod event;
+pub mod hook;
 pub mod host;
 pub mod inspection;
 pub mod job;

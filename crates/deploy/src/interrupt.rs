@@ -52,6 +52,7 @@ pub(crate) fn watch(halt: Halt, armed: Armed) -> Interrupt {
 
 /// The record was synced before the first host was begun, so nothing is left to write.
 fn leave(why: &str, armed: &Armed) -> ! {
+    snapback_engine::local_command::kill_all();
     let hosts = under_way(armed);
     let then = if hosts.is_empty() {
         " No host is armed.".to_owned()

@@ -6,8 +6,10 @@
 
 pub mod ask;
 mod becoming;
+mod hooks;
 mod host;
 pub mod local_check;
+pub mod local_command;
 pub mod person;
 pub mod record;
 pub mod rollout;

@@ -10,6 +10,7 @@ use crate::stream::Events;
 use futures::stream::{self, StreamExt};
 use snapback_core::content::Contents;
 use snapback_core::event::{Event, EventKind, VERSION};
+use snapback_core::hook::Hooks;
 use snapback_core::host::HostName;
 use snapback_core::inspection::Inspection;
 use snapback_core::job::{HostJob, RunSpec};
@@ -62,6 +63,7 @@ pub struct Run {
     pub(crate) tasks: Vec<HostTask>,
     pub(crate) halt: Halt,
     pub(crate) signals: Signals,
+    pub(crate) hooks: Hooks,
     header: RunHeader,
     began: Instant,
 }
@@ -114,7 +116,21 @@ impl Run {
             slots,
         });
         let tasks = jobs.into_iter().map(|job| HostTask::new(shared.clone(), job)).collect();
-        Self { shared, tasks, halt: Halt::default(), signals, header, began: Instant::now() }
+        Self {
+            shared,
+            tasks,
+            halt: Halt::default(),
+            signals,
+            hooks: Hooks::default(),
+            header,
+            began: Instant::now(),
+        }
+    }
+
+    /// Has the user's own commands run at the turns of the run.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
     }
 
     /// Returns the switch that keeps further hosts from being started.
@@ -181,7 +197,8 @@ impl Run {
         }
     }
 
-    async fn finish(mut self, ending: Ending) -> ExitCode {
+    /// Closes what is open and returns the code that follows from how the hosts ended.
+    async fn exit_code(&mut self, ending: Ending) -> ExitCode {
         for task in &mut self.tasks {
             task.close_session().await;
         }
@@ -192,7 +209,10 @@ impl Run {
             stuck: self.tasks.iter().any(HostTask::is_stuck),
             rest_is_left: matches!(ending, Ending::AsAsked | Ending::OverBudgetBeforeStart),
         };
-        let code = exit_code(&results, facts);
+        exit_code(&results, facts)
+    }
+
+    fn finish(self, code: ExitCode) -> ExitCode {
         let hosts = self.tasks.iter().map(|t| (t.job.host.to_string(), t.result())).collect();
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.shared.events.run(EventKind::RunFinished { hosts, exit_code: code as u8, ms });
@@ -226,7 +246,8 @@ impl Planned {
             task.hear(Input::LeaveOut);
             task.tell_end();
         }
-        self.run.finish(Ending::Complete).await
+        let code = self.run.exit_code(Ending::Complete).await;
+        self.run.finish(code)
     }
 
     /// Changes the hosts that differ.
@@ -235,8 +256,13 @@ impl Planned {
     /// When the run's record can't be written: then nothing was begun.
     pub async fn apply(mut self) -> io::Result<ExitCode> {
         self.run.begin_record()?;
-        let ending = self.run.roll_out().await;
-        Ok(self.run.finish(ending).await)
+        let ending = match self.run.before_deploy().await {
+            None => self.run.roll_out().await,
+            Some(ending) => self.run.call_off(ending),
+        };
+        let code = self.run.exit_code(ending).await;
+        self.run.after_deploy(ending, code).await;
+        Ok(self.run.finish(code))
     }
 }
 

@@ -148,6 +148,9 @@ impl Verdict {
             RunEnding::GateTimedOut => ("nobody promoted the run in time", "deploy retry"),
             RunEnding::NoProgress => ("no host came to its end within `progress_deadline`", "deploy retry"),
             RunEnding::Interrupted => ("the run was interrupted", "deploy retry"),
+            RunEnding::PreDeployFailed => {
+                ("the hook pre_deploy failed", "mend what it says, then run deploy again")
+            }
         };
         Self { hint: hint.to_owned(), ..Self::failed(cause) }
     }

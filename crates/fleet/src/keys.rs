@@ -28,8 +28,9 @@ pub(crate) const TOP: Keys = Keys {
         "checks",
         "confirm",
         "rollout",
+        "hooks",
     ],
-    later: &["inventory", "secrets", "hooks", "history"],
+    later: &["inventory", "secrets", "history"],
 };
 
 /// `[defaults]`.
@@ -203,6 +204,13 @@ pub(crate) const ROLLOUT: Keys = Keys {
     later: &[],
 };
 
+/// `[hooks]`.
+pub(crate) const HOOKS: Keys = Keys {
+    title: "[hooks]",
+    now: &["pre_deploy", "post_deploy", "on_failure", "on_rollback", "timeout"],
+    later: &[],
+};
+
 /// The kinds of change that the design has and this version doesn't.
 pub(crate) const LATER_KINDS: &[&str] = &[
     "service", "package", "release", "sysctl", "nftables", "network", "ssh_keys", "sshd", "user", "nixos",
@@ -231,7 +239,7 @@ mod tests {
 
     const ALL: &[&Keys] = &[
         &TOP, &DEFAULTS, &HOST, &GROUP, &WAS, &FILES, &SCRIPT, &FILE, &COMMAND, &CHECK, &HTTP, &TCP, &SSH,
-        &CONFIRM, &ROLLOUT,
+        &CONFIRM, &ROLLOUT, &HOOKS,
     ];
 
     /// Where the page explains the keys of a table: from this line to the next heading or table of keys.
@@ -245,6 +253,7 @@ mod tests {
             "[[checks]]" => "## Checks",
             "[confirm]" => "## Time limits",
             "[rollout]" => "## Rollout",
+            "[hooks]" => "## Hooks",
             _ if titled("\"files\"") || titled("\"script\"") => "## Changes",
             _ if titled("\"http\"") => "`with` for `use = \"http\"`:",
             _ if titled("\"tcp\"") => "`with` for `use = \"tcp\"`:",

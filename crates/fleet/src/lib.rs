@@ -23,6 +23,7 @@ pub use reader::parse_duration;
 pub use starter::starter;
 
 use snapback_core::content::Contents;
+use snapback_core::hook::Hooks;
 use snapback_core::host::HostName;
 use snapback_core::job::HostJob;
 use snapback_core::rollout::Course;
@@ -52,6 +53,8 @@ pub struct Fleet {
     pub jobs: Vec<HostJob>,
     /// In which batches and by which rules the jobs are carried out.
     pub course: Course,
+    /// What runs on the controller at the turns of a run.
+    pub hooks: Hooks,
     /// The hosts that `--limit` left out.
     pub left_out: Vec<HostName>,
     /// Every content that a job names by hash.

@@ -113,6 +113,7 @@ fn ended(ending: Ending, failures: usize) -> String {
         Ending::GateTimedOut => "STOPPED: nobody promoted the run in time".to_owned(),
         Ending::NoProgress => "STOPPED: no host came to its end within `progress_deadline`".to_owned(),
         Ending::Interrupted => "STOPPED: interrupted".to_owned(),
+        Ending::PreDeployFailed => "STOPPED before the first change: the hook pre_deploy failed".to_owned(),
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Ending {
     NoProgress,
     /// It was interrupted.
     Interrupted,
+    /// The hook that goes before the first change has failed: nothing was changed.
+    PreDeployFailed,
 }
 
 /// What happened.

@@ -129,7 +129,7 @@ pub(super) fn prepare(
         person: Some(Arc::new(AtTerminal { way: faces.way(), elsewhere })),
         spec,
     };
-    Ok((Run::new(parts), faces))
+    Ok((Run::new(parts).with_hooks(fleet.hooks.clone()), faces))
 }
 
 /// Shows the plan: on standard error, because standard output is for data alone.

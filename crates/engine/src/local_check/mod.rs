@@ -8,27 +8,18 @@ mod command;
 mod dial;
 mod http;
 mod pace;
-mod tail;
+pub(crate) mod tail;
 mod tcp;
 mod tls;
 
+pub use crate::local_command::LocalEnv;
 use futures::future::join_all;
 use snapback_core::check::{Answer, Check, Probe, Where};
 use snapback_core::event::CheckStatus;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What an attempt brought: the answer, and the last lines that were printed or received.
 type Heard = (Answer, Vec<String>);
-
-/// What a host's local checks run in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LocalEnv {
-    /// The fleet file's folder: the working directory, and what relative files of checks are relative to.
-    pub cwd: PathBuf,
-    /// Set for commands on top of the controller's own environment: `DEPLOY_HOST`, `VAR_HTTP_PORT` and so on.
-    pub vars: Vec<(String, String)>,
-}
 
 /// How a check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -75,7 +75,7 @@ impl Tail {
 }
 
 /// Returns a line as a person may see it: no control characters, cut at 500 characters.
-pub(super) fn clean(line: &str) -> String {
+pub(crate) fn clean(line: &str) -> String {
     let shown = visible(line.trim_end_matches('\r'));
     if shown.chars().nth(CHARS).is_none() {
         return shown;

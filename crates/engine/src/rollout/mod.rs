@@ -33,7 +33,11 @@ impl Run {
             self.tell_stage(stage);
             input = match stage {
                 Stage::Preflight => Input::PreflightDone { failures: self.failures() },
-                Stage::Batch { batch } => self.work_on(batch).await,
+                Stage::Batch { batch } => {
+                    let input = self.work_on(batch).await;
+                    self.after_batch(batch).await;
+                    input
+                }
                 Stage::Bake { batch } => self.bake(batch).await,
                 Stage::Gate { .. } => self.wait_at_gate().await,
                 Stage::Finished { ending } => break ending,
@@ -50,6 +54,13 @@ impl Run {
             _ => false,
         });
         self.shared.failed_before + failed.count()
+    }
+
+    /// Ends the rollout before its first batch.
+    pub(crate) fn call_off(&mut self, ending: Ending) -> Ending {
+        self.tell_stage(Stage::Finished { ending });
+        self.leave_rest(ending);
+        ending
     }
 
     /// What is left when a rollout ends has not been touched.

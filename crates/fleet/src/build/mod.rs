@@ -6,6 +6,7 @@ mod confirm;
 mod conflict;
 mod dest;
 mod files;
+mod hooks;
 mod host;
 mod protect;
 mod ready;
@@ -83,6 +84,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let last_resort = bench.last_resort(document);
     let changes = bench.changes(document, &chooser, &limits);
     let checks = bench.checks(document, &chooser);
+    let hooks = bench.hooks(document);
     bench.note_idle(&changes, &chosen);
     let plan = Plan {
         limits,
@@ -103,6 +105,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
         dir: crate::place::absolute(dir.unwrap_or(Path::new("."))),
         jobs,
         course,
+        hooks,
         left_out: (0..hosts.len())
             .filter(|at| !chosen.contains(at))
             .map(|at| hosts[at].name.clone())

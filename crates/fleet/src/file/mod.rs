@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod hooks;
 mod host;
 mod include;
 mod limits;
@@ -11,6 +12,7 @@ mod syntax;
 
 pub(crate) use change::{From, RawChange, RawEntry, RawFiles, RawKind, RawScript};
 pub(crate) use check::{RawCheck, RawProbe};
+pub(crate) use hooks::RawHooks;
 pub(crate) use host::{HostKeys, var_name_problem};
 pub(crate) use include::load_document;
 pub(crate) use limits::RawConfirm;
@@ -65,6 +67,8 @@ pub(crate) struct Document {
     pub(crate) confirm: Option<At<RawConfirm>>,
     /// `[rollout]`.
     pub(crate) rollout: Option<At<RawRollout>>,
+    /// `[hooks]`.
+    pub(crate) hooks: Option<At<RawHooks>>,
 }
 
 impl Document {
@@ -83,6 +87,7 @@ impl Document {
             checks: each(&top, "checks", |v| RawCheck::read(&v)),
             confirm: section(&top, "confirm", header("confirm"), |v| RawConfirm::read(&v)),
             rollout: section(&top, "rollout", header("rollout"), |v| RawRollout::read(&v)),
+            hooks: section(&top, "hooks", header("hooks"), |v| RawHooks::read(&v)),
         }
     }
 
@@ -97,10 +102,12 @@ impl Document {
         once("`[defaults]`", at(before.defaults.as_ref()), at(self.defaults.as_ref()));
         once("`[confirm]`", at(before.confirm.as_ref()), at(self.confirm.as_ref()));
         once("`[rollout]`", at(before.rollout.as_ref()), at(self.rollout.as_ref()));
+        once("`[hooks]`", at(before.hooks.as_ref()), at(self.hooks.as_ref()));
         self.name = self.name.take().or(before.name);
         self.defaults = self.defaults.take().or(before.defaults);
         self.confirm = self.confirm.take().or(before.confirm);
         self.rollout = self.rollout.take().or(before.rollout);
+        self.hooks = self.hooks.take().or(before.hooks);
         self.protected_paths.splice(0..0, before.protected_paths);
         self.groups.splice(0..0, before.groups);
         self.hosts.splice(0..0, before.hosts);
