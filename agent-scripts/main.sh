@@ -37,7 +37,7 @@ probe_tools() {
 	inspect | doctor) probe_anew ;;
 	*) recall_tools || probe_anew ;;
 	esac
-	STAT_LINE="%f %u %g %s $STAT_MTIME %h %d:%i ${STAT_MTIME%Y}Z %t:%T"
+	STAT_LINE="%f %u %g %s $STAT_MTIME|%t:%T|%h %d:%i %s $STAT_MTIME ${STAT_MTIME%Y}Z %f"
 }
 
 recall_tools() {
@@ -100,7 +100,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' LIST_COUNT=0 no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools

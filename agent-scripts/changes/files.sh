@@ -126,7 +126,7 @@ files_find_deletions() {
 	no_broken_names "$fd_dir/purge" || return 1
 	while IFS= read -r fd_root; do
 		[ ! -d "$fd_root" ] || walk_trees "$fd_root"
-	done <"$fd_dir/purge" | LC_ALL=C sort -u | grep -vxF -f "$fd_dir/keep" >"$fd_dir/delete"
+	done <"$fd_dir/purge" | LC_ALL=C sort -u | lines_without "$fd_dir/keep" >"$fd_dir/delete"
 	while IFS= read -r fd_path; do
 		shown "$fd_path"
 		report "delete n=$1 -- $SHOWN"

@@ -20,7 +20,7 @@ note_flags() {
 
 # Prints "FLAGS/path" for the paths on stdin that carry one of the two.
 list_flags() {
-	in_chunks flag_chunk "$1/flag.chunk" ""
+	in_chunks flag_chunk "$1/flag.chunk" "" flag_odd
 }
 
 flag_chunk() {
@@ -36,29 +36,67 @@ flag_chunk() {
 	done <"$fg_list"
 }
 
+# A name with a newline would look like a line about another path.
+flag_odd() {
+	real "$1"
+	fo_flags=$(lsattr -d -- "$REAL" 2>/dev/null)
+	fo_flags=${fo_flags%%" "*} fo_found=''
+	case $fo_flags in *[!A-Za-z-]*) return 0 ;; esac
+	case $fo_flags in *i*) fo_found=i ;; esac
+	case $fo_flags in *a*) fo_found=a$fo_found ;; esac
+	[ -z "$fo_found" ] || put "$fo_found$1"
+}
+
 # Takes the flags from what the undo will touch: what differs, and the folders that it lies in.
 lift_flags() {
 	has_flags || return 0
 	lf_last=-
-	while IFS=/ read -r _ lf_path; do
-		for lf_one in "/$lf_path" "/${lf_path%/*}"; do
-			[ "$lf_one" != "$lf_last" ] || continue
-			# A link has no flags, and asking would follow it.
-			if { [ -f "$lf_one" ] || [ -d "$lf_one" ]; } && ! [ -L "$lf_one" ]; then put "$lf_one"; fi
-		done
-		lf_last=/${lf_path%/*}
-	done <"$1/delta" >"$1/flagged"
+	each_line find_flagged <"$1/delta" >"$1/flagged"
 	list_flags "$1" <"$1/flagged" >"$1/lifted"
 	while IFS=/ read -r _ lf_path; do
-		chattr -ia "/$lf_path" 2>/dev/null
+		set_flags "/$lf_path" -ia
 	done <"$1/lifted"
 }
 
-# Gives the flags of then to what has lost them, last of all.
+find_flagged() {
+	lf_path=/${1#*/}
+	for lf_one in "$lf_path" "${lf_path%/*}"; do
+		[ "$lf_one" != "$lf_last" ] || continue
+		real "$lf_one"
+		# A link has no flags, and asking would follow it.
+		if { [ -f "$REAL" ] || [ -d "$REAL" ]; } && ! [ -L "$REAL" ]; then put "$lf_one"; fi
+	done
+	lf_last=${lf_path%/*}
+}
+
+# Gives the flags of then to what has lost them, last of all, and the files before the directories that they lie in.
 put_flags_back() {
 	[ -s "$1/flags" ] || return 0
 	while IFS=/ read -r pb_flags pb_path; do
-		if [ -f "/$pb_path" ] || [ -d "/$pb_path" ]; then chattr "+$pb_flags" "/$pb_path" 2>/dev/null; fi
+		set_flags "/$pb_path" "+$pb_flags"
 	done <"$1/flags"
 	return 0
+}
+
+# set_flags PATH FLAGS: of a directory from within; of a file, where somebody else may write to its directory, while
+# that is immutable itself: so nobody can put a symlink in its place between the look at it and chattr, which follows one.
+set_flags() {
+	real "$1"
+	fs_name=${REAL##*/}
+	if [ -d "$REAL" ] && enter "$1"; then
+		chattr "$2" . 2>/dev/null
+	elif enter "${1%/*}"; then
+		is_ours_alone && fs_held='' || fs_held=1
+		[ -z "$fs_held" ] || chattr +i . 2>/dev/null
+		[ -L "./$fs_name" ] || ! [ -f "./$fs_name" ] || chattr "$2" -- "./$fs_name" 2>/dev/null
+		[ -z "$fs_held" ] || chattr -i . 2>/dev/null
+	fi
+	cd /
+}
+
+# Whether nobody but us may write to the working directory.
+is_ours_alone() {
+	# shellcheck disable=SC2046 # numbers, split on purpose
+	set -- $(stat -c '%u %f' . 2>/dev/null)
+	[ $# -eq 2 ] && is_our_uid "$1" && [ $((0x$2 & 18)) -eq 0 ]
 }

@@ -14,24 +14,7 @@
 list_paths() {
 	lp_out=$1 lp_more=${2:-/dev/null}
 	true >"$lp_out" && true >"$lp_more" && true >"$lp_out.stamp" || return 1
-	lp_end=
-	while [ -z "$lp_end" ]; do
-		set --
-		lp_odd=
-		while [ $# -lt 100 ] && [ -z "$lp_odd" ]; do
-			IFS= read -r lp_path || {
-				lp_end=1
-				break
-			}
-			case $lp_path in
-			*"$ODD"*) lp_odd=$lp_path ;;
-			*) set -- "$@" "$lp_path" ;;
-			esac
-		done
-		# In a directory that lives, a file may go between the look at it and the sum of it: then once more.
-		[ $# -eq 0 ] || list_chunk "$@" || list_chunk "$@" || list_chunk "$@" || return 1
-		[ -z "$lp_odd" ] || list_odd "$lp_odd" || list_odd "$lp_odd" || return 1
-	done
+	in_chunks list_chunk "" "" list_odd
 }
 
 # Only the second list, to a file: no content is read.
@@ -43,22 +26,39 @@ list_inodes() {
 	return "$li_code"
 }
 
+# In a directory that lives, a file may go between the look at it and the sum of it: then once more.
 list_chunk() {
-	for lc_path do
-		shift
-		if [ -e "$lc_path" ] || [ -L "$lc_path" ]; then set -- "$@" "$lc_path"; fi
-	done
-	[ $# -gt 0 ] || return 0
-	stat -c "$STAT_LINE%n" -- "$@" 2>/dev/null >"$lp_out.stat" || return 1
-	true >"$lp_out.sum"
-	true >"$lp_out.link"
-	true >"$lp_out.big"
-	[ -n "$LIST_QUICKLY" ] || { sum_files && sum_links; } || return 1
-	join_listing && put "${JOINED%?}" >>"$lp_out" && put "${JOINED_MORE%?}" >>"$lp_more"
+	shift
+	LIST_COUNT=$((LIST_COUNT + $#))
+	list_once "$@" || list_once "$@" || list_once "$@"
 }
 
-# A path with a newline in it is looked at alone: in what a tool says of many it could not be told apart.
+list_once() {
+	lo_paths=''
+	for lo_path do
+		if [ -e "$lo_path" ] || [ -L "$lo_path" ]; then lo_paths=$lo_paths$lo_path$NL; fi
+	done
+	[ -n "$lo_paths" ] || return 0
+	split_on_lines
+	# shellcheck disable=SC2086 # paths, split on purpose
+	LISTED=$(stat -c "$STAT_LINE%n" -- $lo_paths 2>/dev/null)
+	lo_code=$?
+	split_on_words
+	[ "$lo_code" = 0 ] || return 1
+	SUMS=''
+	true >"$lp_out.link"
+	true >"$lp_out.big"
+	[ -n "$LIST_QUICKLY" ] || sum_files || return 1
+	join_listing || return 1
+	put "${JOINED%?}" >>"$lp_out" && put "${JOINED_MORE%?}" >>"$lp_more"
+}
+
+# A path with a newline in it is looked at alone.
 list_odd() {
+	list_odd_once "$1" || list_odd_once "$1"
+}
+
+list_odd_once() {
 	real "$1"
 	if ! [ -e "$REAL" ] && ! [ -L "$REAL" ]; then return 0; fi
 	lo_stat=$(stat -c "$STAT_LINE" -- "$REAL" 2>/dev/null) || return 1
@@ -67,20 +67,28 @@ list_odd() {
 	a???" "*) lo_sum=$(readlink "$REAL" | sha256sum) || return 1 ;;
 	*) lo_sum=- ;;
 	esac
-	# shellcheck disable=SC2086 # numbers, split on purpose
-	set_lines "${lo_sum%%" "*}" "$1" $lo_stat
+	set_lines "$lo_stat$1" "${lo_sum%%" "*}"
 	put "$LINE" >>"$lp_out" && put "$LINE_MORE" >>"$lp_more"
 }
 
-# Sums of the regular files of lp_out.stat; those of big ones apart.
+# Sets SUMS to what sha256sum said of the regular files of LISTED; those of big ones and of links stand in files.
 sum_files() {
-	set --
-	sf_big=
-	while IFS=/ read -r sf_meta sf_path; do
-		case $sf_meta in 8???" "*) ;; *) continue ;; esac
-		if is_big "$sf_meta"; then sf_big=1; else set -- "$@" "/$sf_path"; fi
-	done <"$lp_out.stat"
-	if [ $# -gt 0 ]; then sha256sum -- "$@" 2>/dev/null >"$lp_out.sum" || return 1; fi
+	sf_small='' sf_big='' sf_links=''
+	split_on_lines
+	for sf_line in $LISTED; do
+		case $sf_line in
+		8???" "*) if is_big "$sf_line"; then sf_big=1; else sf_small=$sf_small/${sf_line#*/}$NL; fi ;;
+		a???" "*) sf_links=$sf_links/${sf_line#*/}$NL ;;
+		esac
+	done
+	# shellcheck disable=SC2086 # paths, split on purpose
+	[ -z "$sf_small" ] || SUMS=$(sha256sum -- $sf_small 2>/dev/null)
+	sf_code=$?
+	# shellcheck disable=SC2086
+	set -- $sf_links
+	split_on_words
+	[ "$sf_code" = 0 ] || return 1
+	[ $# -eq 0 ] || sum_links "$@" || return 1
 	[ -z "$sf_big" ] || sum_big_files
 }
 
@@ -93,15 +101,19 @@ is_big() {
 
 # A big file is read once: as long as its inode, size and both times are the same, so is its content.
 sum_big_files() {
-	while IFS=/ read -r sb_meta sb_path; do
-		case $sb_meta in 8???" "*) is_big "$sb_meta" || continue ;; *) continue ;; esac
-		set_identity "$sb_meta"
+	split_on_lines
+	# shellcheck disable=SC2086 # lines, split on purpose
+	set -- $LISTED
+	split_on_words
+	for sb_line do
+		case $sb_line in 8???" "*) is_big "$sb_line" || continue ;; *) continue ;; esac
+		set_identity "$sb_line"
 		if ! find_sum "$IDENTITY"; then
-			SUM=$(sha256sum <"/$sb_path") && SUM=${SUM%%" "*} && [ -n "$SUM" ] || return 1
-			! is_settled "/$sb_path" || keep_sum "$IDENTITY" "$SUM"
+			SUM=$(sha256sum <"/${sb_line#*/}") && SUM=${SUM%%" "*} && [ -n "$SUM" ] || return 1
+			! is_settled "/${sb_line#*/}" || keep_sum "$IDENTITY" "$SUM"
 		fi
 		put "$SUM"
-	done <"$lp_out.stat" >"$lp_out.big"
+	done >"$lp_out.big"
 }
 
 # Whether a file is still what it was before it was read, and was not changed so lately that one more change need
@@ -116,9 +128,9 @@ is_settled() {
 
 # Sets IDENTITY to "DEVICE:INODE SIZE MTIME CTIME" from what stat said.
 set_identity() {
-	# shellcheck disable=SC2086 # numbers, split on purpose
-	set -- $1
-	IDENTITY="$7 $4 $5 $8"
+	IDENTITY=${1#*"|"*"|"* }
+	IDENTITY=${IDENTITY%%/*}
+	IDENTITY=${IDENTITY% *}
 }
 
 # Sets SUM of a known IDENTITY.
@@ -154,13 +166,8 @@ keep_known_sums() {
 	done
 }
 
-# Sums of the targets of the symlinks of lp_out.stat: each target into a file of its own, one checksum run over all.
+# Sums of the targets of symlinks: each target into a file of its own, one checksum run over all.
 sum_links() {
-	set --
-	while IFS=/ read -r sl_meta sl_path; do
-		case $sl_meta in a???" "*) set -- "$@" "/$sl_path" ;; esac
-	done <"$lp_out.stat"
-	[ $# -gt 0 ] || return 0
 	rm -rf "$lp_out.targets" && mkdir "$lp_out.targets" || return 1
 	write_targets "$@" || write_each_target "$@" || return 1
 	sha256sum "$lp_out.targets"/1* >"$lp_out.link"
@@ -196,78 +203,90 @@ write_each_target() {
 # Sets JOINED and JOINED_MORE to the lines. All inputs are in the same order, so one pass over them is enough.
 join_listing() {
 	JOINED='' JOINED_MORE=''
-	while IFS=/ read -r jl_meta jl_path <&3; do
+	split_on_lines
+	# shellcheck disable=SC2086 # lines, split on purpose
+	set -- $SUMS
+	# The words of the loop are split before its first round.
+	for jl_line in $LISTED; do
+		split_on_words
 		jl_sum=-
-		[ -n "$LIST_QUICKLY" ] || case $jl_meta in
+		[ -n "$LIST_QUICKLY" ] || case $jl_line in
 		8???" "*)
-			if is_big "$jl_meta"; then
+			if is_big "$jl_line"; then
 				IFS= read -r jl_sum <&6 || return 1
 			else
-				IFS= read -r jl_sum <&4 || return 1
+				jl_sum=${1:-}
 				# A name with a backslash makes sha256sum mark its line with one and escape the name.
-				case $jl_sum in \\* | *"  /$jl_path") ;; *) return 1 ;; esac
+				case $jl_sum in \\* | *"  /${jl_line#*/}") ;; *) return 1 ;; esac
+				shift
 				jl_sum=${jl_sum#\\}
 			fi
 			;;
 		a???" "*) IFS= read -r jl_sum <&5 || return 1 ;;
 		esac
-		# shellcheck disable=SC2086 # numbers, split on purpose
-		set_lines "${jl_sum%%" "*}" "/$jl_path" $jl_meta
-		JOINED="$JOINED$LINE
-"
-		JOINED_MORE="$JOINED_MORE$LINE_MORE
-"
-	done 3<"$lp_out.stat" 4<"$lp_out.sum" 5<"$lp_out.link" 6<"$lp_out.big"
+		set_lines "$jl_line" "${jl_sum%%" "*}"
+		JOINED=$JOINED$LINE$NL
+		JOINED_MORE=$JOINED_MORE$LINE_MORE$NL
+	done 5<"$lp_out.link" 6<"$lp_out.big"
 }
 
-# set_lines SUM PATH MODE UID GID SIZE MTIME NLINK INODE CTIME DEVICE
+# set_lines STAT SUM: STAT is "MODE UID GID SIZE MTIME|DEVICE|NLINK INODE SIZE MTIME CTIME MODE/path".
 set_lines() {
-	case $3 in
-	8???) LINE="$3 $4 $5 $6 $7 $1$2" ;;
-	a???) if [ "$CP_KEEPS_ALL" = 1 ]; then LINE="$3 $4 $5 - $7 L$1$2"; else LINE="$3 $4 $5 - - L$1$2"; fi ;;
-	2??? | 6???) LINE="$3 $4 $5 - - D${11}$2" ;;
-	*) LINE="$3 $4 $5 - - -$2" ;;
+	LINE=${1%%"|"*} LINE_MORE=${1#*"|"*"|"}
+	case $LINE in
+	8???" "*) LINE="$LINE $2/${LINE_MORE#*/}" ;;
+	a???" "*) if [ "$CP_KEEPS_ALL" = 1 ]; then LINE="${LINE% * *} - ${LINE##* } L$2/${LINE_MORE#*/}"; else LINE="${LINE% * *} - - L$2/${LINE_MORE#*/}"; fi ;;
+	2???" "* | 6???" "*)
+		sl_device=${1#*"|"}
+		LINE="${LINE% * *} - - D${sl_device%%"|"*}/${LINE_MORE#*/}"
+		;;
+	*) LINE="${LINE% * *} - - -/${LINE_MORE#*/}" ;;
 	esac
-	LINE_MORE="$8 $9 $6 $7 ${10} $3$2"
 }
 
 # compare_listings PATHS BEFORE NOW: prints "new|missing|differs META/path" for each path that isn't the same, with
-# the META of before, or of now for what is new. All three files are in the same order of paths.
+# the META of before, or of now for what is new. All three files are in the same order of paths. Sets COMPARED to
+# same or differs, so that an output that could not be written whole is not taken for sameness.
 compare_listings() {
-	cl_before='' cl_now=''
-	while IFS= read -r cl_path <&3; do
-		[ -n "$cl_before" ] || IFS= read -r cl_before <&4 || cl_before=
-		[ -n "$cl_now" ] || IFS= read -r cl_now <&5 || cl_now=
-		cl_was='' cl_is=''
-		if [ -n "$cl_before" ] && [ "/${cl_before#*/}" = "$cl_path" ]; then
-			cl_was=${cl_before%%/*}
-			cl_before=
-		fi
-		if [ -n "$cl_now" ] && [ "/${cl_now#*/}" = "$cl_path" ]; then
-			cl_is=${cl_now%%/*}
-			cl_now=
-		fi
-		[ "$cl_was" = "$cl_is" ] && continue
-		if [ -z "$cl_was" ]; then
-			put "new $cl_is$cl_path" || return 1
-		elif [ -z "$cl_is" ]; then
-			put "missing $cl_was$cl_path" || return 1
-		else
-			put "differs $cl_was$cl_path" || return 1
-		fi
-	done 3<"$1" 4<"$2" 5<"$3" || return 1
+	COMPARED=same
+	awk '
+	function path(line) { return substr(line, index(line, "/")) }
+	function meta(line) { return substr(line, 1, index(line, "/") - 1) }
+	BEGIN { before = ARGV[2]; now = ARGV[3]; ARGC = 2 }
+	{
+		if (!b) b = (getline was < before) > 0
+		if (!n) n = (getline is < now) > 0
+		x = y = ""
+		if (b && path(was) == $0) { x = meta(was); b = 0 }
+		if (n && path(is) == $0) { y = meta(is); n = 0 }
+		if (x == y) next
+		differs = 9
+		if (x == "") print "new " y $0
+		else if (y == "") print "missing " x $0
+		else print "differs " x $0
+	}
+	END { exit differs }' "$1" "$2" "$3"
+	case $? in
+	0) ;;
+	9) COMPARED=differs ;;
+	*) return 1 ;;
+	esac
 }
 
-# lines_of_paths LIST FROM: prints the lines of FROM whose paths LIST has. Both are in the same order, and FROM has
-# all that LIST has.
+# lines_of_paths LIST FROM: prints the lines of FROM whose paths LIST has, behind their metadata.
 lines_of_paths() {
-	while IFS=/ read -r _ lo_path <&3; do
-		while IFS= read -r lo_line <&4; do
-			[ "${lo_line#*/}" = "$lo_path" ] || continue
-			put "$lo_line" || return 1
-			break
-		done
-	done 3<"$1" 4<"$2"
+	awk '
+	{ path = substr($0, index($0, "/")) }
+	FILENAME == ARGV[1] { due[path]; next }
+	path in due' "$1" "$2"
+}
+
+# Prints the lines on stdin that LIST doesn't have. Not by grep -f: with thousands of lines GNU's takes hundreds of
+# megabytes, and busybox's compares each with each.
+lines_without() {
+	awk '
+	FILENAME == ARGV[1] { known[$0]; next }
+	!($0 in known)' "$1" -
 }
 
 # The paths of trees, our own state left out: it must not be part of what it puts back.

@@ -7,7 +7,7 @@
 #                    sources, stats   where it all came from        whole   it is whole and was tried
 
 RESCUE_TOOLS="stat sha256sum mv cp rm ln sync mkdir rmdir chmod chown touch find grep sort tar cat head tail cut tr \
-	sleep readlink sed df du setsid env"
+	sleep readlink sed awk df du setsid env"
 
 # Before arming: finds the rescue or makes it, if a change could touch what the guard lives on. Copying files costs once
 # for each version of the tools, not for each run.

@@ -9,10 +9,12 @@ restore_snapshot() {
 	[ -f "$rs_dir/before" ] || return 0
 	true >"$rs_dir/broken"
 	universe "$rs_dir" "$2" || return 1
-	list_paths "$rs_dir/now" "$rs_dir/now.more" <"$rs_dir/universe" || return 1
-	compare_listings "$rs_dir/universe" "$rs_before" "$rs_dir/now" >"$rs_dir/delta" || return 1
+	look_at_restored "$rs_dir" delta || return 1
+	rs_compared=$COMPARED
 	[ ! -f "$rs_dir/changed" ] || add_touched "$rs_dir" || return 1
 	sweep_boxes
+	# What differs, and could not be written down, can't be put back by that list.
+	[ "$rs_compared" = same ] || [ -s "$rs_dir/delta" ] || return 1
 	if ! [ -s "$rs_dir/delta" ]; then
 		# A run that was cut may have left the times.
 		[ ! -e "$rs_dir/restored" ] || restore_times "$rs_dir"
@@ -30,7 +32,7 @@ restore_snapshot() {
 	restore_times "$rs_dir"
 	look_at_restored "$rs_dir" differs.still || return 1
 	cat "$rs_dir/differs.still" >>"$rs_dir/broken"
-	! [ -s "$rs_dir/broken" ] || return 1
+	[ "$COMPARED" = same ] && ! [ -s "$rs_dir/broken" ] || return 1
 	# A link kept for this moment would leave the file with two names.
 	[ "$rs_before" != "$rs_dir/before" ] || drop_links "$rs_dir"
 	[ ! -f "$rs_dir/changed" ] || [ "$rs_before" != "$rs_dir/before" ] || note_changed "$rs_dir"
@@ -155,20 +157,25 @@ POINTS
 
 # Children before parents; a directory that somebody filled since stays and is told.
 remove_new() {
-	LC_ALL=C sort -t / -k 2 -r "$1/delta" | while IFS=/ read -r rn_meta rn_path; do
-		case $rn_meta in
-		"new 4"*) put "d/$rn_path" ;;
-		new*) put "f/$rn_path" ;;
-		*)
-			# A path that has become another type is in the way of what it was.
-			real "/$rn_path"
-			case $rn_meta in
-			"differs 4"*) [ -d "$REAL" ] && ! [ -L "$REAL" ] || put "f/$rn_path" ;;
-			differs*) ! [ -d "$REAL" ] || [ -L "$REAL" ] || put "d/$rn_path" ;;
-			esac
-			;;
+	LC_ALL=C sort -t / -k 2 -r "$1/delta" >"$1/delta.down"
+	each_line kind_to_remove <"$1/delta.down" | remove_listed
+}
+
+kind_to_remove() {
+	kr_path=/${1#*/}
+	case $1 in
+	missing*) ;;
+	"new 4"*) put "d$kr_path" ;;
+	new*) put "f$kr_path" ;;
+	*)
+		# A path that has become another type is in the way of what it was.
+		real "$kr_path"
+		case $1 in
+		"differs 4"*) [ -d "$REAL" ] && ! [ -L "$REAL" ] || put "f$kr_path" ;;
+		*) ! [ -d "$REAL" ] || [ -L "$REAL" ] || put "d$kr_path" ;;
 		esac
-	done | remove_listed
+		;;
+	esac
 }
 
 remake_directories() {
@@ -198,11 +205,9 @@ replace_files() {
 	rm -rf "$1"/undo.*
 	mkdir "$rf_undo" || return 1
 	for rf_delta in "$1/delta" "$1/delta.more"; do
-		[ ! -f "$rf_delta" ] || while IFS=/ read -r rf_meta rf_path; do
-			case $rf_meta in "missing 4"* | "differs 4"* | new*) ;; *) put "/$rf_path" ;; esac
-		done <"$rf_delta"
+		[ ! -f "$rf_delta" ] || sed -e '/^missing 4/d' -e '/^differs 4/d' -e '/^new/d' -e 's,^[^/]*,,' "$rf_delta"
 	done >"$1/replace.all"
-	LC_ALL=C sort -u "$1/replace.all" >"$1/replace"
+	LC_ALL=C sort -u "$1/replace.all" >"$1/replace" || return 1
 	[ -s "$1/replace" ] || return 0
 	if ! prepare_files "$1"; then
 		# No room for copies: half a copy must never get into place, and a rename of the snapshot itself needs none.
@@ -212,7 +217,7 @@ replace_files() {
 		KEEP_LABELS=
 		return 0
 	fi
-	in_chunks sync_chunk "" "$rf_undo" <"$1/replace"
+	sync_all "$LIST_COUNT" "$rf_undo" || in_chunks sync_chunk "" "$rf_undo" <"$1/replace"
 	# The copies carry the labels of then.
 	KEEP_LABELS=1
 	place_files "$rf_undo" <"$1/replace"
@@ -240,14 +245,17 @@ prepare_files() {
 
 # Sorts what is to be copied by what its copy is; a directory there is a way to something else.
 split_links() {
-	while IFS= read -r sp_path; do
-		real "$1/snap$sp_path"
-		if [ -L "$REAL" ]; then
-			put "$sp_path" >&3
-		elif ! [ -d "$REAL" ]; then
-			put "$sp_path"
-		fi
-	done <"$1/replace.copy" >"$1/replace.files" 3>"$1/replace.links"
+	sp_snap=$1/snap
+	each_line split_link <"$1/replace.copy" >"$1/replace.files" 3>"$1/replace.links"
+}
+
+split_link() {
+	real "$sp_snap$1"
+	if [ -L "$REAL" ]; then
+		put "$1" >&3
+	elif ! [ -d "$REAL" ]; then
+		put "$1"
+	fi
 }
 
 # Goes through what is to be replaced: a link to the old inode, if nobody wrote into it, is better than a copy.
@@ -311,19 +319,19 @@ set_attributes() {
 add_twins() {
 	at_twins=
 	[ -f "$1/roots" ] && [ -s "$1/twins" ] || return 0
-	while IFS=/ read -r _ at_path; do put "/$at_path"; done <"$1/twins" >"$1/twins.paths"
-	grep -xF -f "$1/twins.paths" "$1/replace" >"$1/twins.due" || return 0
-	at_twins=1
 	LC_ALL=C sort "$1/twins" >"$1/twins.sorted"
-	while IFS= read -r at_path; do
-		while IFS=/ read -r at_inode at_name; do
-			[ "/$at_name" != "$at_path" ] || put "$at_inode"
-		done <"$1/twins.sorted"
-	done <"$1/twins.due" | LC_ALL=C sort -u >"$1/twins.inodes"
-	while IFS=/ read -r at_inode at_name; do
-		! grep -qxF -e "$at_inode" "$1/twins.inodes" || put "/$at_name"
-	done <"$1/twins.sorted" >>"$1/replace"
-	LC_ALL=C sort -u "$1/replace" >"$1/replace.all" && mv -f "$1/replace.all" "$1/replace"
+	# All names of the inodes of which one name is due.
+	awk '
+	function path(line) { return substr(line, index(line, "/")) }
+	function inode(line) { return substr(line, 1, index(line, "/") - 1) }
+	FNR == 1 { file++ }
+	file == 1 { due[$0]; next }
+	file == 2 { if (path($0) in due) wanted[inode($0)]; next }
+	inode($0) in wanted { print path($0) }
+	' "$1/replace" "$1/twins.sorted" "$1/twins.sorted" >"$1/twins.due" || return 1
+	[ -s "$1/twins.due" ] || return 0
+	at_twins=1
+	LC_ALL=C sort -u "$1/replace" "$1/twins.due" >"$1/replace.all" && mv -f "$1/replace.all" "$1/replace"
 }
 
 # In the prepared tree all names of one file are links to the first.

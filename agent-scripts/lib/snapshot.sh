@@ -31,32 +31,36 @@ take_snapshot() {
 # Symlinks stand apart and come last: one that was there already when something below its path is copied would lead
 # that copy out of our tree.
 sort_out() {
-	so_dir=$1 so_watched='' so_changed=/dev/null
+	so_watched='' so_changed=/dev/null
 	[ ! -f "$1/roots" ] || so_watched=1 so_changed=$1/changed
-	while IFS=/ read -r so_meta so_path; do
-		# shellcheck disable=SC2086 # words, split on purpose
-		set -- $so_meta
-		case $6 in
-		4???)
-			put "$4/$so_path" >&3
-			continue
-			;;
-		8???) [ -z "$so_watched" ] || put "$5/$so_path" >&4 ;;
-		esac
-		[ "$1" = 1 ] || put "$2/$so_path" >&5
-		if [ "${6#a}" != "$6" ]; then
-			put "/$so_path" >&7
-			[ -n "$so_watched" ] || [ "$1$CP_KEEPS_ALL" = 11 ] || put "small/$so_path" >&8
-		elif [ -n "$so_watched" ]; then
-			put "/$so_path"
-		elif [ "${#3}" -ge 8 ]; then
-			put "big/$so_path" >&6
-		else
-			put "/$so_path"
-			if [ "$1" != 1 ]; then put "many/$so_path" >&6; elif [ "$CP_KEEPS_ALL" != 1 ]; then put "small/$so_path" >&6; fi
-		fi
-	done <"$so_dir/before.more" >"$so_dir/files" 3>"$so_dir/dirs" 4>"$so_changed" 5>"$so_dir/twins" 6>"$so_dir/want" \
-		7>"$so_dir/links" 8>"$so_dir/want.links"
+	each_line sort_line <"$1/before.more" >"$1/files" 3>"$1/dirs" 4>"$so_changed" 5>"$1/twins" 6>"$1/want" \
+		7>"$1/links" 8>"$1/want.links"
+}
+
+# sort_line "NLINK INODE SIZE MTIME CTIME MODE/path"
+sort_line() {
+	so_path=/${1#*/}
+	# shellcheck disable=SC2086 # words, split on purpose
+	set -- ${1%%/*}
+	case $6 in
+	4???)
+		put "$4$so_path" >&3
+		return
+		;;
+	8???) [ -z "$so_watched" ] || put "$5$so_path" >&4 ;;
+	esac
+	[ "$1" = 1 ] || put "$2$so_path" >&5
+	if [ "${6#a}" != "$6" ]; then
+		put "$so_path" >&7
+		[ -n "$so_watched" ] || [ "$1$CP_KEEPS_ALL" = 11 ] || put "small$so_path" >&8
+	elif [ -n "$so_watched" ]; then
+		put "$so_path"
+	elif [ "${#3}" -ge 8 ]; then
+		put "big$so_path" >&6
+	else
+		put "$so_path"
+		if [ "$1" != 1 ]; then put "many$so_path" >&6; elif [ "$CP_KEEPS_ALL" != 1 ]; then put "small$so_path" >&6; fi
+	fi
 }
 
 # Prints the paths on stdin but for those that are directories below TREE: a symlink that leads to a path of ours is a
@@ -66,30 +70,6 @@ without_ways() {
 		real "$1$ww_path"
 		[ -d "$REAL" ] && ! [ -L "$REAL" ] || put "$ww_path"
 	done
-}
-
-# Calls FUNCTION DEST PREFIX+PATH... for the paths on stdin, a hundred at a time.
-in_chunks() {
-	ic_function=$1 ic_dest=$2 ic_prefix=$3
-	ic_end='' ic_code=0
-	while [ -z "$ic_end" ]; do
-		set --
-		while [ $# -lt 100 ]; do
-			IFS= read -r ic_path || {
-				ic_end=1
-				break
-			}
-			case $ic_path in
-			*"$ODD"*)
-				real "$ic_path"
-				set -- "$@" "$ic_prefix$REAL"
-				;;
-			*) set -- "$@" "$ic_prefix$ic_path" ;;
-			esac
-		done
-		[ $# -eq 0 ] || "$ic_function" "$ic_dest" "$@" || ic_code=1
-	done
-	return "$ic_code"
 }
 
 # Copies paths with everything the userland can keep to below a directory. The paths are relative ("./etc/x"): some
@@ -130,7 +110,7 @@ attribute_tar() {
 link_files() {
 	true >"$1/linked"
 	true >"$1/link.big"
-	cat "$1/want.links" >>"$1/want"
+	[ ! -s "$1/want.links" ] || cat "$1/want.links" >>"$1/want"
 	[ -s "$1/want" ] || return 0
 	while IFS=/ read -r lk_size lk_path; do
 		real "/$lk_path"
@@ -203,7 +183,13 @@ note_mounts() {
 
 # fsync of every file and directory below.
 sync_tree() {
-	find "$1" \( -type f -o -type d \) -exec sync {} +
+	sync_all "$LIST_COUNT" "$1" || find "$1" \( -type f -o -type d \) -exec sync {} +
+}
+
+# sync_all COUNT DIRECTORY: for hundreds of files one syncfs of the file system that they lie on is cheaper by far than
+# an fsync for each. Fails where it isn't worth that, or where sync doesn't know it.
+sync_all() {
+	[ "$1" -ge 500 ] && sync -f "$2" 2>/dev/null
 }
 
 # fsync of paths that may be symlinks, whose target is none of our business.

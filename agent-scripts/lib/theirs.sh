@@ -47,6 +47,7 @@ save_theirs() {
 # Prints the paths of what isn't as it was when all was applied. What is gone is told at once: there is nothing to keep.
 find_later() {
 	compare_listings "$1/universe" "$1/after" "$1/now.more" >"$1/later"
+	[ "$COMPARED" = differs ] || return 0
 	fl_later='' fl_delta=''
 	while IFS= read -r fl_path <&3; do
 		[ -n "$fl_later" ] || IFS= read -r fl_later <&4 || fl_later=
@@ -81,14 +82,10 @@ find_foreign() {
 	[ -s "$1/sums.now" ] || return 0
 	list_sums "$1/manifest" >"$1/sums.known"
 	list_sums "$1/before" >>"$1/sums.known"
-	put / >>"$1/sums.known"
-	grep -vxF -f "$1/sums.known" "$1/sums.now" >"$1/sums.foreign" || return 0
-	while IFS=/ read -r _ ff_path; do put "/$ff_path"; done <"$1/sums.foreign"
+	lines_without "$1/sums.known" <"$1/sums.now" | sed 's,^[^/]*,,'
 }
 
 # Prints "SUM/path" for the regular files of a listing or a manifest: both have the sum last.
 list_sums() {
-	while IFS=/ read -r ls_meta ls_path; do
-		case $ls_meta in 8???" "* | *" f "*) put "${ls_meta##* }/$ls_path" ;; esac
-	done <"$1"
+	sed -n -e 's,^8... [^/]* \([^ /]*\)/,\1/,p' -e t -e 's,^[^/]* f [^/]* \([^ /]*\)/,\1/,p' "$1"
 }

@@ -5,7 +5,7 @@ verb_doctor() {
 	contact
 	tell_host
 	tell_pending
-	for vd_tool in sha256sum stat find cp mv ln tar sed grep tail head sync sort cut tr touch df du mkfifo readlink sleep date id dd cat rmdir; do
+	for vd_tool in sha256sum stat find cp mv ln tar sed awk grep tail head sync sort cut tr touch df du mkfifo readlink sleep date id dd cat rmdir; do
 		command -v "$vd_tool" >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- $vd_tool is missing"
 	done
 	stat -c %f / >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- stat doesn't know -c"

@@ -14,6 +14,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/mount.sh"),
     include_str!("../../../agent-scripts/lib/step.sh"),
     include_str!("../../../agent-scripts/lib/name.sh"),
+    include_str!("../../../agent-scripts/lib/hundred.sh"),
     include_str!("../../../agent-scripts/lib/listing.sh"),
     include_str!("../../../agent-scripts/lib/rescue.sh"),
     include_str!("../../../agent-scripts/lib/place.sh"),

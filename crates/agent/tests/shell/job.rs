@@ -81,6 +81,11 @@ impl Work {
         self
     }
 
+    pub fn hard_cap(mut self, seconds: u64) -> Self {
+        self.job.confirm.hard_cap = secs(seconds);
+        self
+    }
+
     pub fn apply_timeout(mut self, seconds: u64) -> Self {
         self.job.confirm.apply_timeout = secs(seconds);
         self

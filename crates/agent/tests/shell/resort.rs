@@ -104,13 +104,16 @@ fn an_item_that_works_the_second_time_is_rolled_back() {
     });
 }
 
-/// Has the guard and whoever comes run an agent in which a function is another one.
+/// Has the guard and whoever comes run an agent in which a function is another one. Whoever comes may carry the undo out
+/// as well, where the guard isn't back yet.
 fn replace_function(t: &Target, begun: &Begun, text: &str) {
-    let agent = t.tx(&begun.tx, "agent.sh");
-    let old = fs::read_to_string(&agent).unwrap();
-    let new = old.replace("\nmain \"$@\"\n", &format!("\n{text}\nmain \"$@\"\n"));
-    assert_ne!(old, new);
-    fs::write(&agent, new).unwrap();
+    let kept = t.state().join("agent").join(&snapback_agent::bundle::agent().hash).join("agent.sh");
+    for agent in [t.tx(&begun.tx, "agent.sh"), kept] {
+        let old = fs::read_to_string(&agent).unwrap();
+        let new = old.replace("\nmain \"$@\"\n", &format!("\n{text}\nmain \"$@\"\n"));
+        assert_ne!(old, new);
+        fs::write(&agent, new).unwrap();
+    }
     for who in ["backup", "supervisor"] {
         let pid = t.pid(&begun.tx, who).unwrap();
         signal(pid, "KILL");
@@ -131,7 +134,7 @@ fn a_copy_that_hangs_holds_up_no_other_change() {
             t,
             &begun,
             "restore_limit() { RESTORE_LIMIT=1; }\n\
-             copy_chunk() { case $1 in */c/1/*) sleep 60 ;; *) cc_dest=$1; shift; cp -a --parents -- \"$@\" \"$cc_dest\" ;; esac; }",
+             sync_chunk() { case $2 in */c/1/*) sleep 60 ;; esac; shift; durable \"$@\"; }",
         );
         let start = Instant::now();
         let end = t.verb(&["rollback", &begun.tx]);

@@ -302,7 +302,7 @@ impl Drop for Connection<'_> {
 }
 
 pub fn finish(job: &Path) {
-    finish_within(job, Duration::from_secs(40));
+    finish_within(job, Duration::from_secs(120));
 }
 
 pub fn finish_within(job: &Path, limit: Duration) {
