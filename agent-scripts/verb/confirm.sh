@@ -51,7 +51,19 @@ confirm_ready() {
 		deny wrong_digest "this confirms another plan"
 		return
 	fi
-	confirm_fresh && confirm_decide
+	confirm_tools && confirm_fresh && confirm_decide
+}
+
+# What the guard was copied from before the change must still be there: a host without it could not be guarded the next
+# time, and may not be reached by then. A change that takes these tools away is undone, whatever the checks say.
+confirm_tools() {
+	[ -s "$TX/rescue" ] && IFS= read -r ct_rescue <"$TX/rescue" && [ -f "$ct_rescue/tools.sh" ] || return 0
+	while IFS=' (' read -r ct_tool _; do
+		case $ct_tool in *[!a-z0-9]*) continue ;; esac
+		command -v "$ct_tool" >/dev/null 2>&1 && continue
+		deny tool_gone "$ct_tool is gone from this host: without it the next change could not be guarded"
+		return 1
+	done <"$ct_rescue/tools.sh"
 }
 
 # deny REASON TEXT: an answer, not an error.

@@ -4,7 +4,8 @@ use crate::e2e_stage::{LIMITS, Stage, assert_quiet};
 use snapback_testkit::lab::{HostKind, LabHost};
 use std::thread;
 
-/// What each change breaks, by a rename as package managers do it, or by removing it.
+/// What each change breaks, by a rename as package managers do it, or by removing it. None of them says itself that it
+/// failed, and a host without its tools isn't confirmed.
 const CHANGES: [(&str, &str); 3] = [
     (
         "shell",
@@ -17,7 +18,7 @@ const CHANGES: [(&str, &str); 3] = [
     (
         "coreutils",
         "[[changes]]\nkind = \"script\"\nwatch = [\"/usr/bin/mv\", \"/usr/bin/cp\", \"/usr/bin/cat\", \"/usr/bin/ln\", \"/usr/bin/sync\", \"/usr/bin/stat\"]\n\
-         apply = \"cd /usr/bin; rm mv cp cat ln sync stat; false\"\n",
+         apply = \"cd /usr/bin; rm mv cp cat ln sync stat\"\n",
     ),
 ];
 
