@@ -12,6 +12,7 @@ mod hooks;
 mod interrupt;
 mod killed;
 mod line;
+mod local;
 mod lockout;
 mod many;
 mod noise;

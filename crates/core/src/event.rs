@@ -2,6 +2,7 @@
 //! run record are all made. The engine emits it and knows nothing of who listens.
 
 use crate::host::HostName;
+use crate::local_change::LocalDeed;
 use crate::outcome::{Health, HostResult};
 use crate::rollout::{BatchKind, Ending};
 use crate::way::WayKind;
@@ -89,6 +90,26 @@ pub enum EventKind {
         index: usize,
         /// Its name.
         name: String,
+        /// How long it took, in milliseconds.
+        ms: u64,
+    },
+    /// A command of a local change began, on the controller.
+    LocalStarted {
+        /// The change's name.
+        change: String,
+        /// Which command.
+        deed: LocalDeed,
+    },
+    /// A command of a local change ended, or wasn't needed.
+    LocalFinished {
+        /// The change's name.
+        change: String,
+        /// Which command.
+        deed: LocalDeed,
+        /// It ended well.
+        ok: bool,
+        /// Why it failed, or that it wasn't needed.
+        detail: String,
         /// How long it took, in milliseconds.
         ms: u64,
     },

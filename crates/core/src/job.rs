@@ -4,6 +4,7 @@ use crate::change::Change;
 use crate::check::Check;
 use crate::deadline::ConfirmPolicy;
 use crate::host::HostName;
+use crate::local_change::LocalChange;
 use crate::proof::Proof;
 use crate::undo::LastResort;
 use crate::way::{Become, Way, WayKind};
@@ -19,6 +20,9 @@ pub struct HostJob {
     pub ways: Vec<Way>,
     /// How the agent becomes root.
     pub r#become: Become,
+    /// What is changed on the controller before the host is begun, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub local: Vec<LocalChange>,
     /// The change set, in order.
     pub changes: Vec<Change>,
     /// What must hold afterwards.

@@ -17,6 +17,7 @@ pub mod host;
 pub mod inspection;
 pub mod job;
 pub mod lifecycle;
+pub mod local_change;
 pub mod outcome;
 pub mod proof;
 pub mod rollout;

@@ -102,7 +102,10 @@ pub const EXIT_CODES: [(ExitCode, &str); 8] = [
     (ExitCode::Good, "every host is confirmed or unchanged"),
     (ExitCode::Failed, "some host failed, and every one is safe: rolled back and verified, or never touched"),
     (ExitCode::Usage, "the command line or the fleet file is wrong; no host was contacted"),
-    (ExitCode::PersonNeeded, "a host is rollback_failed or unknown: a person is needed"),
+    (
+        ExitCode::PersonNeeded,
+        "a host is rollback_failed or unknown, or a local change is not closed: a person is needed",
+    ),
     (ExitCode::Unreachable, "the only failures are hosts that could not be reached; they were not touched"),
     (ExitCode::Locked, "a host is locked by somebody else's open transaction"),
     (ExitCode::Stopped, "stopped by a threshold or an abort, with hosts not reached"),

@@ -134,6 +134,7 @@ mod tests {
 
     fn job(changes: Vec<ChangeKind>) -> HostJob {
         HostJob {
+            local: Vec::new(),
             host: HostName::parse("a").unwrap(),
             ways: Vec::new(),
             r#become: Become::Auto,

@@ -8,6 +8,7 @@ pub mod ask;
 mod becoming;
 mod hooks;
 mod host;
+pub mod local_change;
 pub mod local_check;
 pub mod local_command;
 pub mod person;

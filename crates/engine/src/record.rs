@@ -11,6 +11,7 @@ mod read;
 pub(crate) use log::RunLog;
 pub use read::{Progress, RecordError, RunRecord};
 
+use crate::local_change::LocalEntry;
 use crate::rollout::Signals;
 use serde::{Deserialize, Serialize};
 use snapback_core::deadline::ConfirmPolicy;
@@ -63,6 +64,8 @@ pub(crate) enum Entry {
     Host(HostRecord),
     /// Something happened.
     Event(Event),
+    /// A command of a local change.
+    Local(LocalEntry),
 }
 
 /// What is kept of one host of a run.
@@ -103,6 +106,7 @@ impl HostRecord {
             host: self.host.clone(),
             ways: reach.ways,
             r#become: reach.r#become,
+            local: Vec::new(),
             changes: Vec::new(),
             checks: Vec::new(),
             confirm: reach.confirm,
@@ -175,6 +179,20 @@ impl Records {
     /// What the file system says; nothing may be begun then.
     pub(crate) fn begin(&self, run: &str, first: &[Entry]) -> io::Result<RunLog> {
         RunLog::create(&self.folder, run, first)
+    }
+
+    /// Goes on writing the record of a run whose controller is gone.
+    ///
+    /// # Errors
+    /// When somebody is at work on the run; else what the file system says.
+    pub(crate) fn reopen(&self, run: &str) -> io::Result<RunLog> {
+        RunLog::reopen(&self.folder.join(format!("{run}.jsonl")))
+    }
+
+    /// Returns the folder for what a run's local changes write to `$DEPLOY_OUTPUT`.
+    pub(crate) fn local_folder(&self, run: &str) -> PathBuf {
+        let path = self.folder.join(format!("{run}.local"));
+        std::path::absolute(&path).unwrap_or(path)
     }
 
     /// Returns what a run can be told through the state directory.

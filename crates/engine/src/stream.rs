@@ -1,8 +1,10 @@
 //! The stream of events: never blocks a host, and drops only what may be dropped.
 
+use crate::local_change::LocalEntry;
 use crate::record::{Entry, RunLog};
 use snapback_core::event::{Event, EventKind, VERSION, Weight};
 use snapback_core::host::HostName;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,6 +57,18 @@ impl Events {
     /// Takes the record away, so that it can be closed.
     pub(crate) fn take_record(&self) -> Option<RunLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Writes down what is done for a local change, and waits until it is on disk.
+    ///
+    /// # Errors
+    /// When there is no record, or it can't be written.
+    pub(crate) async fn record_durably(&self, entry: LocalEntry) -> io::Result<()> {
+        let written = match &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(log) => log.append_durably(&Entry::Local(entry))?,
+            None => return Err(io::Error::other("there is no record")),
+        };
+        written.await.map_err(|_| io::Error::other("the writer of the record has failed"))
     }
 
     fn send(&self, host: Option<HostName>, kind: EventKind) {

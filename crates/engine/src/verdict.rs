@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     failing: Vec<String>,
     /// It could not be reached, and such hosts are left out.
     left_out: bool,
+    /// What is neither undone nor finished on the controller.
+    left_here: Vec<String>,
     /// It failed after it was confirmed, and was not undone.
     spoiled: bool,
 }
@@ -156,7 +158,12 @@ impl Verdict {
     }
 
     pub(crate) fn is_stuck(&self) -> bool {
-        self.blocked == Blocked::ByFailedRollback
+        self.blocked == Blocked::ByFailedRollback || !self.left_here.is_empty()
+    }
+
+    /// A local change is neither undone nor finished.
+    pub(crate) fn left_here(&mut self, text: &str) {
+        self.left_here.push(text.to_owned());
     }
 
     pub(crate) fn is_lock(&self) -> bool {
@@ -265,6 +272,7 @@ impl Verdict {
                 format!("deploy status --limit {host}"),
             ),
         };
+        let (state, next) = self.with_left_here(state, next, spec);
         let good = result.is_good();
         let undone = result == HostResult::RolledBack;
         Told {
@@ -274,6 +282,15 @@ impl Verdict {
             health: self.health.filter(|_| undone),
             failing: if undone { self.failing.clone() } else { Vec::new() },
         }
+    }
+
+    fn with_left_here(&self, state: String, next: String, spec: &RunSpec) -> (String, String) {
+        if self.left_here.is_empty() {
+            return (state, next);
+        }
+        let then = format!("deploy abort {}", spec.run);
+        let next = if next.is_empty() { then } else { format!("{next}; then: {then}") };
+        (format!("{state}\non the controller: {}", self.left_here.join("; ")), next)
     }
 
     fn rolled_back_state(&self) -> String {

@@ -89,8 +89,8 @@ pub(crate) const WAS: Keys = Keys {
 /// `[[changes]]` of the kind `files`.
 pub(crate) const FILES: Keys = Keys {
     title: "[[changes]] of the kind \"files\"",
-    now: &["name", "on", "kind", "allow", "files", "validate", "handlers", "timeout"],
-    later: &["where", "after", "secrets"],
+    now: &["name", "on", "kind", "where", "allow", "files", "validate", "handlers", "timeout"],
+    later: &["secrets"],
 };
 
 /// `[[changes]]` of the kind `script`.
@@ -100,16 +100,18 @@ pub(crate) const SCRIPT: Keys = Keys {
         "name",
         "on",
         "kind",
+        "where",
         "allow",
         "facts",
         "unless",
         "apply",
         "rollback",
+        "after",
         "watch",
         "irreversible",
         "timeout",
     ],
-    later: &["where", "after", "secrets"],
+    later: &["secrets"],
 };
 
 /// `[[changes.files]]`.

@@ -41,6 +41,7 @@ pub(crate) fn level(kind: &EventKind) -> Verbosity {
         | EventKind::HostInspected { .. }
         | EventKind::Uploading { .. }
         | EventKind::ChangeStarted { .. }
+        | EventKind::LocalStarted { .. }
         | EventKind::Ready { .. }
         | EventKind::Confirming { .. }
         | EventKind::UndoItem { ok: true, .. } => Verbosity::Everything,
@@ -66,6 +67,7 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
         EventKind::ChangeFinished { name, ms, .. } => {
             format!("{name}: applied in {}", elapsed(Duration::from_millis(*ms)))
         }
+        EventKind::LocalStarted { .. } | EventKind::LocalFinished { .. } => local(kind),
         EventKind::Output { step, line } => format!("{step} | {line}"),
         EventKind::BatchStarted { .. }
         | EventKind::BakeStarted { .. }
@@ -75,6 +77,23 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
         EventKind::HostFinished { .. } => finished(kind),
         other => confirmation(other),
     })
+}
+
+fn local(kind: &EventKind) -> String {
+    match kind {
+        EventKind::LocalStarted { change, deed } => {
+            format!("{change}: {} started on the controller", deed.word())
+        }
+        EventKind::LocalFinished { change, deed, ok: true, detail, ms } => {
+            let took = elapsed(Duration::from_millis(*ms));
+            let said = format!("{change}: {} on the controller", deed.word());
+            if detail.is_empty() { format!("{said} in {took}") } else { with_detail(&said, detail) }
+        }
+        EventKind::LocalFinished { change, deed, detail, .. } => {
+            with_detail(&format!("{change}: {} FAILED on the controller", deed.word()), detail)
+        }
+        _ => String::new(),
+    }
 }
 
 fn stage(kind: &EventKind) -> String {

@@ -232,6 +232,7 @@ fn job() -> HostJob {
         reorder_kex: true,
     };
     HostJob {
+        local: Vec::new(),
         host: HostName::parse("a").unwrap(),
         ways: Vec::new(),
         r#become: Become::None,

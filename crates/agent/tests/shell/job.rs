@@ -63,6 +63,7 @@ impl Work {
             volatile_guard: true,
         };
         let job = HostJob {
+            local: Vec::new(),
             host,
             ways: vec![way],
             r#become: Become::None,

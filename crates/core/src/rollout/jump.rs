@@ -89,6 +89,7 @@ mod tests {
             family: None,
         };
         HostJob {
+            local: Vec::new(),
             host,
             ways: vec![way],
             r#become: Become::Auto,

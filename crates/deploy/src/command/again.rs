@@ -1,6 +1,7 @@
 //! `deploy retry` and `deploy resume`: what a run has left undone.
 
 use super::apply::{Consent, Origin, perform};
+use super::compensate::compensate;
 use crate::args::{AgainArgs, GlobalArgs, SelectArgs};
 use crate::exit::Usage;
 use crate::faces::complain;
@@ -61,6 +62,7 @@ async fn go_on(
     let vars = if args.run.vars.is_empty() { record.header.vars.clone() } else { args.run.vars.clone() };
     let select = SelectArgs { limit: None, vars: vars.clone() };
     let settled = settle_open(global, record, wiring::load_fleet(&args.run.fleet(), &select)?).await?;
+    compensate(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?).await?;
     left.retain(|host| !settled.contains(host));
     if left.is_empty() {
         complain(&format!("run {} has left nothing to do", record.header.run));
@@ -89,7 +91,7 @@ async fn settle_open(global: &GlobalArgs, record: &RunRecord, fleet: Fleet) -> a
     Ok(confirmed.into_iter().flatten().collect())
 }
 
-async fn settle(asker: &Asker, job: &HostJob, run: &str) -> Option<HostName> {
+pub(super) async fn settle(asker: &Asker, job: &HostJob, run: &str) -> Option<HostName> {
     let standing = match asker.standing(job).await {
         Ok(standing) => standing,
         Err(failure) => {

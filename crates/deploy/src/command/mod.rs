@@ -2,6 +2,7 @@
 
 mod again;
 mod apply;
+mod compensate;
 mod demo;
 mod doctor;
 mod forget;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             in_runtime(settle::run(global, pending, settle::Verb::Accept))
         }
         Some(Command::Promote(run)) => signal::run(&global, &run, Signal::Promote),
-        Some(Command::Abort(run)) => signal::run(&global, &run, Signal::Abort),
+        Some(Command::Abort(run)) => in_runtime(compensate::abort(global, run)),
         Some(Command::Retry(again)) => in_runtime(again::retry(global, again)),
         Some(Command::Resume(again)) => in_runtime(again::resume(global, again)),
         Some(Command::History(run)) => history::run(&global, &run),

@@ -6,12 +6,14 @@ mod baking;
 mod confirming;
 mod following;
 mod healing;
+mod local;
 mod looking;
 mod telling;
 
 pub(crate) use looking::inspect_limit;
 
 use crate::becoming::{Becoming, SudoPassword};
+use crate::local_change::Steps;
 use crate::person::{Desk, Seat};
 use crate::record::{HostRecord, Reach, Records};
 use crate::rollout::slots::{Armed, Slots};
@@ -91,11 +93,14 @@ pub(crate) struct HostTask {
     spoiled: bool,
     /// It may be armed: a slot for its confirmation is counted on.
     armed: Option<[Option<Armed>; 2]>,
+    /// Its local changes that were begun.
+    local: Steps,
 }
 
 impl HostTask {
     pub(crate) fn new(shared: Arc<Shared>, job: HostJob) -> Self {
         let inspected = Inspected::new(&job);
+        let local = Steps::of(job.host.clone(), shared.events.clone());
         Self {
             job: Arc::new(job),
             state: State::Pending,
@@ -116,6 +121,7 @@ impl HostTask {
             blocked_by: None,
             spoiled: false,
             armed: None,
+            local,
         }
     }
 
@@ -141,7 +147,8 @@ impl HostTask {
             return self.tell_end();
         }
         self.armed = Some(self.shared.slots.arm(&self.job).await);
-        self.hear(Input::Go);
+        let input = self.change_here().await;
+        self.hear(input);
         if self.is_manual() {
             self.seat = self.shared.desk.as_ref().map(Desk::enter);
         }
@@ -163,6 +170,7 @@ impl HostTask {
         self.armed = None;
         self.close_session().await;
         self.check_again().await;
+        self.close_here().await;
         self.tell_end();
     }
 

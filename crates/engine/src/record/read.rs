@@ -1,6 +1,7 @@
 //! Reading records: what a run was, how far it came, and what is left of it.
 
 use super::{Entry, HostRecord, RECORD_VERSION, Records, RunHeader};
+use crate::local_change::LocalEntry;
 use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 use snapback_core::event::{Event, EventKind};
@@ -60,6 +61,8 @@ pub struct RunRecord {
     pub hosts: Vec<HostRecord>,
     /// All that was told, in order.
     pub events: Vec<Event>,
+    /// What was done on the controller for its hosts, in order.
+    pub(crate) local: Vec<LocalEntry>,
     /// Its controller is at work right now.
     pub is_running: bool,
 }
@@ -109,12 +112,14 @@ impl RunRecord {
         let Ok(Entry::Run(header)) = serde_json::from_str(&first) else {
             return Err(broken("its first line doesn't say what the run was to do".to_owned()));
         };
-        let mut record = Self { header, hosts: Vec::new(), events: Vec::new(), is_running };
+        let mut record =
+            Self { header, hosts: Vec::new(), events: Vec::new(), local: Vec::new(), is_running };
         // A line that a crash cut short was never acted upon.
         for entry in lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()) {
             match entry {
                 Entry::Host(host) => record.hosts.push(host),
                 Entry::Event(event) => record.events.push(event),
+                Entry::Local(entry) => record.local.push(entry),
                 Entry::Run(_) => {}
             }
         }
@@ -140,6 +145,13 @@ impl RunRecord {
             matches!(results.get(*host), Some(HostResult::Confirmed | HostResult::Unchanged))
         };
         self.header.hosts.iter().filter(|host| !done(host)).cloned().collect()
+    }
+
+    /// Returns whether a host said that it was armed.
+    #[must_use]
+    pub fn was_armed(&self, host: &HostName) -> bool {
+        let armed = |event: &&Event| matches!(event.kind, EventKind::GuardArmed { .. });
+        self.events.iter().filter(armed).any(|event| event.host.as_ref() == Some(host))
     }
 
     /// Returns the hosts that may have been begun and of whose end nothing is known.

@@ -53,6 +53,7 @@ impl Wish {
             timeout: Duration::from_secs(10),
         };
         HostJob {
+            local: Vec::new(),
             ways: vec![way(&host)],
             host,
             r#become: Become::Auto,

@@ -143,6 +143,7 @@ impl Theatre {
             family: None,
         };
         HostJob {
+            local: Vec::new(),
             host,
             ways: vec![way],
             r#become: Become::Auto,

@@ -260,6 +260,7 @@ fn job() -> HostJob {
         timeout: Duration::from_secs(5),
     };
     HostJob {
+        local: Vec::new(),
         ways: vec![way(&host)],
         host,
         r#become: Become::Auto,

@@ -10,6 +10,7 @@ use crate::place::{At, Place};
 use crate::template::Context;
 use snapback_core::change::{Change, ChangeKind, FilesChange, ScriptChange};
 use snapback_core::host::HostName;
+use snapback_core::local_change::LocalChange;
 
 /// One host, as its templates see it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,15 @@ pub(super) struct Assembly<'a, 'r> {
     claims: Claims<'a>,
 }
 
+/// Returns the changes that are made on the controller, in order.
+pub(super) fn local_changes(ready: &[&Ready<'_>]) -> Vec<LocalChange> {
+    let local = |ready: &&Ready<'_>| match &ready.work {
+        Work::Local(change) => Some((**change).clone()),
+        _ => None,
+    };
+    ready.iter().filter_map(local).collect()
+}
+
 impl<'a, 'r: 'a> Assembly<'a, 'r> {
     /// Returns the assembly of a host that has no change yet.
     pub(super) fn of(bench: &'a mut Bench<'r>, target: Target<'a>, protection: &'a Protection) -> Self {
@@ -34,14 +44,14 @@ impl<'a, 'r: 'a> Assembly<'a, 'r> {
         Self { bench, target, protection, claims }
     }
 
-    /// Returns all changes, in order.
+    /// Returns all changes of the host itself, in order.
     pub(super) fn changes(mut self, ready: &[&Ready<'_>]) -> Vec<Change> {
-        let changes = ready.iter().enumerate().map(|(at, ready)| self.change(at, ready)).collect();
+        let changes = ready.iter().enumerate().filter_map(|(at, ready)| self.change(at, ready)).collect();
         self.claims.finish();
         changes
     }
 
-    fn change(&mut self, at: usize, ready: &Ready<'_>) -> Change {
+    fn change(&mut self, at: usize, ready: &Ready<'_>) -> Option<Change> {
         let kind = match &ready.work {
             Work::Files { entries, validate, handlers } => {
                 let mut change = FilesChange {
@@ -60,8 +70,9 @@ impl<'a, 'r: 'a> Assembly<'a, 'r> {
                 let watch = raw.watch.iter().filter_map(|path| self.watched(path, ready)).collect();
                 ChangeKind::Script(Box::new(ScriptChange { watch, ..(**commands).clone() }))
             }
+            Work::Local(_) => return None,
         };
-        Change { name: ready.name.clone(), kind }
+        Some(Change { name: ready.name.clone(), kind })
     }
 
     fn put(&mut self, at: usize, ready: &Ready<'_>, entry: &Prepared<'_>, change: &mut FilesChange) {

@@ -24,7 +24,7 @@ use crate::template::{Context, Templates};
 use crate::{Fleet, LoadRequest};
 use check::ReadyCheck;
 use confirm::Limits;
-use host::{Assembly, Target};
+use host::{Assembly, Target, local_changes};
 use protect::Protection;
 use ready::Ready;
 use snapback_core::job::HostJob;
@@ -96,6 +96,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let jobs: Vec<HostJob> = chosen.iter().map(|at| bench.job(*at, &hosts[*at], &plan)).collect();
 
     report.forget_hosts_where_all(jobs.len());
+    bench.note_only_local(&jobs);
 
     let rollout = document.rollout.as_ref().map(|rollout| rollout.value.clone()).unwrap_or_default();
     let course = bench.course(&rollout, &chooser, &chosen, &jobs);
@@ -183,6 +184,15 @@ impl Bench<'_> {
         }
     }
 
+    fn note_only_local(&mut self, jobs: &[HostJob]) {
+        let idle = jobs.iter().filter(|job| !job.local.is_empty() && job.changes.is_empty()).count();
+        if idle > 0 {
+            self.notes.push(format!(
+                "{idle} of the hosts have only changes with `where = \"local\"`, which are made for hosts that change: nothing will be done for them"
+            ));
+        }
+    }
+
     fn job(&mut self, at: usize, host: &Host, plan: &Plan<'_>) -> HostJob {
         let context = Context::new(&host.keys.vars, host.name.as_str(), host.address());
         let target = Target { name: &host.name, context: &context };
@@ -195,6 +205,7 @@ impl Bench<'_> {
             host: host.name.clone(),
             ways: host.ways(),
             r#become: host.keys.r#become.unwrap_or_default(),
+            local: local_changes(&changes),
             changes: Assembly::of(self, target, &plan.protection).changes(&changes),
             confirm: plan.limits.policy(host, &checks),
             proof: plan.limits.proof.clone(),

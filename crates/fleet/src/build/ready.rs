@@ -8,6 +8,7 @@ use crate::place::At;
 use crate::problem::Problem;
 use crate::reader::written;
 use snapback_core::change::{Command, ScriptChange};
+use snapback_core::local_change::LocalChange;
 use std::time::Duration;
 
 /// The longest that `validate` or a handler may take, if nothing else is said.
@@ -27,6 +28,7 @@ pub(super) struct Ready<'a> {
 pub(super) enum Work<'a> {
     Files { entries: Vec<Prepared<'a>>, validate: Option<Command>, handlers: Vec<Command> },
     Script { raw: &'a RawScript, commands: Box<ScriptChange> },
+    Local(Box<LocalChange>),
 }
 
 impl Bench<'_> {
@@ -40,6 +42,7 @@ impl Bench<'_> {
         let timeout = self.change_timeout(raw, limits);
         let work = match &raw.kind {
             RawKind::Files(files) => self.files_work(files),
+            RawKind::Script(script) if script.is_local => self.local_work(script, &name, timeout)?,
             RawKind::Script(script) => {
                 if script.unless.is_none() {
                     self.notes
@@ -71,6 +74,20 @@ impl Bench<'_> {
             apply: self.maybe(raw.apply.as_ref())?,
         };
         Some(Work::Script { raw, commands: Box::new(commands) })
+    }
+
+    fn local_work<'a>(&mut self, raw: &'a RawScript, name: &str, timeout: Duration) -> Option<Work<'a>> {
+        let change = LocalChange {
+            name: name.to_owned(),
+            facts: self.maybe(raw.facts.as_ref()),
+            unless: self.maybe(raw.unless.as_ref()),
+            rollback: self.maybe(raw.rollback.as_ref()),
+            after: self.maybe(raw.after.as_ref()),
+            irreversible: raw.irreversible,
+            timeout,
+            apply: self.maybe(raw.apply.as_ref())?,
+        };
+        Some(Work::Local(Box::new(change)))
     }
 
     fn change_timeout(&self, raw: &RawChange, limits: &Limits) -> Duration {

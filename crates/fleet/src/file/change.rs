@@ -45,6 +45,10 @@ pub(crate) struct RawScript {
     pub(crate) rollback: Option<At<RawCommand>>,
     pub(crate) watch: Vec<At<String>>,
     pub(crate) irreversible: bool,
+    /// `where = "local"`.
+    pub(crate) is_local: bool,
+    /// Only of a local one.
+    pub(crate) after: Option<At<RawCommand>>,
 }
 
 /// One `[[changes.files]]` entry.
@@ -77,6 +81,7 @@ impl RawChange {
         match kind_of(value)? {
             Kind::Files => {
                 let table = value.table(&FILES)?;
+                refuse_local(&table);
                 let kind = RawKind::Files(RawFiles {
                     validate: command(&table, "validate"),
                     handlers: table.get("handlers").map(|v| commands(&v)).unwrap_or_default(),
@@ -158,12 +163,48 @@ fn commands(value: &Value<'_>) -> Vec<At<RawCommand>> {
     value.list().iter().filter_map(Value::command).collect()
 }
 
+/// Returns whether a change is made on the controller.
+fn is_local(table: &Table<'_>) -> bool {
+    let places = [("remote", false), ("local", true)];
+    table.get("where").and_then(|v| v.word(&places)).unwrap_or_default()
+}
+
+fn refuse_local(table: &Table<'_>) {
+    if is_local(table)
+        && let Some(place) = table.key_place("where")
+    {
+        let problem = Problem::at(&place, "files can't be put in place where `deploy` runs");
+        table.complain(problem.hint("a change of the kind \"script\" can run there, with a rollback"));
+    }
+}
+
+/// Takes down what a script can't have where it runs.
+fn judge_place(table: &Table<'_>, is_local: bool) {
+    let (keys, why, hint): (&[&'static str], _, _) = if is_local {
+        let why = "means nothing with `where = \"local\"`: the guard is on the host, and this runs where `deploy` does";
+        (&["watch", "allow"], why, "add `rollback`, which undoes it")
+    } else {
+        let why = "is for changes with `where = \"local\"`";
+        (&["after"], why, "add `where = \"local\"`, or remove it")
+    };
+    for key in keys {
+        if let Some(place) = table.key_place(key) {
+            table.complain(Problem::at(&place, format!("`{key}` {why}")).hint(hint));
+        }
+    }
+}
+
 fn script(table: &Table<'_>) -> RawScript {
+    let is_local = is_local(table);
+    judge_place(table, is_local);
     let irreversible = table.get("irreversible").and_then(|v| v.flag()).is_some_and(|flag| flag.value);
     let undone = irreversible || table.get("rollback").is_some() || table.get("watch").is_some();
     if !undone {
-        let hint =
-            "add `rollback` (a command), `watch` (paths that the guard puts back), or `irreversible = true`";
+        let hint = if is_local {
+            "add `rollback` (a command), or `irreversible = true`"
+        } else {
+            "add `rollback` (a command), `watch` (paths that the guard puts back), or `irreversible = true`"
+        };
         table.complain(Problem::at(table.place(), "nothing says how to undo this script").hint(hint));
     }
     RawScript {
@@ -172,6 +213,8 @@ fn script(table: &Table<'_>) -> RawScript {
         rollback: command(table, "rollback"),
         watch: table.get("watch").map(|v| v.texts()).unwrap_or_default(),
         irreversible,
+        is_local,
+        after: command(table, "after"),
         apply: table.need("apply").and_then(|v| v.command()),
     }
 }

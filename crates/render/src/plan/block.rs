@@ -44,6 +44,14 @@ impl<'a> Blocks<'a> {
     fn body(&mut self, plan: &HostPlan<'_>, inspection: &Inspection) -> String {
         let mut lines = Vec::new();
         let mut as_wanted = Vec::new();
+        for change in &plan.job.local {
+            lines.push(
+                self.palette.heading(&format!("{} (script, where deploy runs)", visible(&change.name))),
+            );
+            lines.extend(
+                script::local_lines(change, self.palette).into_iter().map(|line| format!("  {line}")),
+            );
+        }
         for (index, change) in plan.job.changes.iter().enumerate() {
             match inspection.changes.get(index) {
                 Some(found) if !found.would_change() => as_wanted.push(visible(&change.name)),

@@ -55,6 +55,8 @@ impl PlanCounts {
             Ok(inspection) if inspection.is_unchanged() => self.unchanged += 1,
             Ok(inspection) => {
                 self.changing += 1;
+                self.scripts += plan.job.local.len();
+                self.irreversible += plan.job.local.iter().filter(|c| c.rollback.is_none()).count();
                 for (change, found) in plan.job.changes.iter().zip(&inspection.changes) {
                     self.add_change(change, found);
                 }

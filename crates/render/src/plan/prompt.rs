@@ -78,6 +78,11 @@ impl Things {
     fn collect(&mut self, plan: &HostPlan<'_>) {
         let Ok(inspection) = plan.found else { return };
         let host = plan.host.as_str();
+        for change in &plan.job.local {
+            let text = format!("{} (where deploy runs): {}", visible(&change.name), command(&change.apply));
+            let tally = if change.rollback.is_none() { &mut self.irreversible } else { &mut self.runs };
+            tally.add(text, host);
+        }
         for (change, found) in plan.job.changes.iter().zip(&inspection.changes) {
             if found.would_change() {
                 self.change(change, found, host);

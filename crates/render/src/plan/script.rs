@@ -4,6 +4,7 @@ use crate::palette::Palette;
 use crate::told::one_line;
 use snapback_core::change::{Command, ScriptChange};
 use snapback_core::event::visible;
+use snapback_core::local_change::LocalChange;
 
 /// Returns the lines of a script that would run.
 pub(super) fn lines(script: &ScriptChange, palette: Palette) -> Vec<String> {
@@ -20,6 +21,22 @@ pub(super) fn lines(script: &ScriptChange, palette: Palette) -> Vec<String> {
         lines.push(palette.bad("undo   IRREVERSIBLE: nothing undoes this"));
     } else if script.irreversible {
         lines.push(palette.bad("undo   IRREVERSIBLE in part: what is above is all that is undone"));
+    }
+    lines
+}
+
+/// Returns the lines of a script that would run on the controller.
+pub(super) fn local_lines(change: &LocalChange, palette: Palette) -> Vec<String> {
+    let when = if change.unless.is_some() {
+        "before the host is changed, if `unless` says no"
+    } else {
+        "before the host is changed"
+    };
+    let mut lines = vec![format!("apply  {}  ({when})", command(&change.apply))];
+    lines.extend(change.rollback.iter().map(|rollback| format!("undo   rollback: {}", command(rollback))));
+    lines.extend(change.after.iter().map(|after| format!("after  {}", command(after))));
+    if change.rollback.is_none() {
+        lines.push(palette.bad("undo   IRREVERSIBLE: nothing undoes this"));
     }
     lines
 }

@@ -166,6 +166,7 @@ fn job(name: &str, changes: Vec<Change>) -> HostJob {
     let vars = BTreeMap::new();
     let last_resort = snapback_core::undo::LastResort::default();
     HostJob {
+        local: Vec::new(),
         host: host(name),
         ways: Vec::new(),
         r#become: Become::Auto,
