@@ -114,7 +114,9 @@ fn mend(item: &str, ok: bool) -> String {
         return String::new();
     }
     match item {
-        "tool" => "install coreutils, findutils, awk, sed, grep and tar, or a busybox that has them".to_owned(),
+        "tool" => {
+            "install coreutils, findutils, awk, sed, grep and tar, or a busybox that has them".to_owned()
+        }
         "state" => "put the state directory on a file system with hard links".to_owned(),
         _ => String::new(),
     }

@@ -8,6 +8,7 @@ use snapback_core::deadline::ConfirmPolicy;
 use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::local_change::LocalChange;
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::proof::Proof;
 use snapback_core::rollout::Course;
@@ -32,6 +33,8 @@ pub(crate) struct Stage {
     proof: Proof,
     checks: Vec<Check>,
     person: Option<Arc<dyn Person>>,
+    /// Made on the controller before the host is begun.
+    pub(crate) local: Vec<LocalChange>,
 }
 
 /// A person who gives one answer, after a while.
@@ -71,6 +74,7 @@ impl Stage {
         Self {
             scripted: Scripted::new(),
             dir: tempfile::tempdir().unwrap(),
+            local: Vec::new(),
             proof: Proof::default(),
             checks: Vec::new(),
             person: None,
@@ -130,7 +134,12 @@ impl Stage {
         let run = Run::new(RunParts {
             password: None,
             spec: spec(),
-            jobs: vec![HostJob { proof: self.proof.clone(), checks: self.checks.clone(), ..job() }],
+            jobs: vec![HostJob {
+                local: self.local.clone(),
+                proof: self.proof.clone(),
+                checks: self.checks.clone(),
+                ..job()
+            }],
             course: Course::in_one_batch(1),
             vars: Vec::new(),
             continues: None,
@@ -179,6 +188,11 @@ impl Stage {
         let asked = self.scripted.asked();
         let holds = |a: &&Asked| a.command.as_deref().is_some_and(|c| c.contains(text));
         asked.iter().rev().find(holds).unwrap_or_else(|| panic!("{text} was not asked")).clone()
+    }
+
+    /// What the local changes wrote down.
+    pub(crate) fn steps(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("steps")).unwrap_or_default()
     }
 
     pub(crate) fn commands(&self) -> Vec<String> {
