@@ -2,19 +2,26 @@
 # The way in: AGENT NONCE STATE_DIR HOW INBOX VERB ARG...
 # HOW is plain (nothing was sent), payload, or install (the agent came along and is kept).
 
-# What is over needs no more room than its record; the last few records are kept for `status`.
+# What is over needs no more room than its record and what going back needs; the last few records are kept for `status`.
 clean_up() {
 	read_mark 'done' && ! is_rechecked || return 0
-	rm -rf "$TX/job/c" "$TX"/job/failsafe.* "$TX/job/h" "$TX/job/k" "$TX/job/vars" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
+	if read_held "$TX"; then
+		keep_transaction
+		set --
+	else
+		set -- "$TX/job/c" "$TX/job/h" "$TX/job/vars"
+	fi
+	rm -rf "$@" "$TX"/job/failsafe.* "$TX/job/k" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
 		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken
 	prune
 }
 
 prune() {
+	prune_history
 	# Ids are ULIDs: their names sort by age.
 	set --
 	for pr_dir in "$STATE_DIR"/tx/*/; do
-		[ -f "${pr_dir}done" ] && set -- "$@" "$pr_dir"
+		[ -f "${pr_dir}done" ] && ! read_held "${pr_dir%/}" && set -- "$@" "$pr_dir"
 	done
 	[ $# -gt 5 ] || return 0
 	while [ $# -gt 5 ]; do
@@ -120,6 +127,8 @@ main() {
 	extend) verb_extend "$@" ;;
 	rollback) verb_rollback "$@" ;;
 	accept) verb_accept ;;
+	history) verb_history ;;
+	free) verb_free "$@" ;;
 	status) verb_status ;;
 	doctor) verb_doctor ;;
 	forget) verb_forget ;;

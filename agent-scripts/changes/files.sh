@@ -152,17 +152,23 @@ files_paths() {
 		while IFS=/ read -r _ fp_path; do put "/$fp_path"; done <"$fp_dir/differ"
 		[ ! -s "$fp_dir/delete" ] || cat "$fp_dir/delete"
 	} >"$fp_dir/touched"
-	while IFS= read -r fp_path; do
-		put "$fp_path"
-		fp_up=${fp_path%/*}
-		while [ -n "$fp_up" ] && [ "$fp_up" != "${fp_seen:-}" ]; do
-			put "$fp_up"
+	with_folders <"$fp_dir/touched" | LC_ALL=C sort -u >"$fp_dir/paths"
+}
+
+# Prints the paths on stdin and the directories they lie in.
+with_folders() {
+	wf_seen=
+	while IFS= read -r wf_path; do
+		put "$wf_path"
+		wf_up=${wf_path%/*}
+		while [ -n "$wf_up" ] && [ "$wf_up" != "$wf_seen" ]; do
+			put "$wf_up"
 			# Above the first directory that exists nothing is touched.
-			[ ! -d "$fp_up" ] || break
-			fp_up=${fp_up%/*}
+			[ ! -d "$wf_up" ] || break
+			wf_up=${wf_up%/*}
 		done
-		fp_seen=${fp_path%/*}
-	done <"$fp_dir/touched" | LC_ALL=C sort -u >"$fp_dir/paths"
+		wf_seen=${wf_path%/*}
+	done
 }
 
 # Checks what was staged and gives it its owners, before anything is armed.
@@ -258,11 +264,15 @@ files_apply() {
 		return 1
 	fi
 	files_delete "$fa_dir" || return 1
-	# Names as well as contents must be there after a power cut.
-	while IFS= read -r fa_path; do
-		[ ! -d "$fa_path" ] || put "$fa_path"
-	done <"$fa_dir/paths" >"$fa_dir/named"
-	in_chunks sync_chunk "" "" <"$fa_dir/named"
+	sync_named "$fa_dir"
+}
+
+# Names as well as contents must be there after a power cut.
+sync_named() {
+	while IFS= read -r sn_path; do
+		[ ! -d "$sn_path" ] || put "$sn_path"
+	done <"$1/paths" >"$1/named"
+	in_chunks sync_chunk "" "" <"$1/named"
 }
 
 # What was snapshotted must still be what is there.

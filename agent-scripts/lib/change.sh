@@ -11,7 +11,7 @@ read_change() {
 		timeout) CHANGE_TIMEOUT=$rch_value ;;
 		esac
 	done <"$JOB/c/$1/spec"
-	case $CHANGE_KIND in files | script) return 0 ;; esac
+	case $CHANGE_KIND in files | script | revert) return 0 ;; esac
 	WHY="change '$CHANGE_NAME' is of a kind this agent doesn't know"
 	return 1
 }

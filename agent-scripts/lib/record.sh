@@ -44,7 +44,7 @@ read_mark() {
 read_spec() {
 	SPEC_owner=unknown SPEC_comment='' SPEC_digest='' SPEC_token='' SPEC_state_digest=''
 	SPEC_apply_timeout=300 SPEC_window=60 SPEC_hard_cap=900 SPEC_settle=0 SPEC_volatile=0
-	SPEC_failsafe_reboot=0 SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
+	SPEC_fleet=- SPEC_keep=5 SPEC_failsafe_reboot=0 SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
 	[ -f "$1" ] || return 1
 	while read -r rp_key rp_value; do
 		case $rp_key in
@@ -64,6 +64,8 @@ read_spec() {
 		host) SPEC_host=$rp_value ;;
 		address) SPEC_address=$rp_value ;;
 		run) SPEC_run=$rp_value ;;
+		fleet) SPEC_fleet=$rp_value ;;
+		keep) SPEC_keep=$rp_value ;;
 		esac
 	done <"$1"
 }

@@ -161,17 +161,34 @@ limit_of_change() {
 	ul_files=$((ul_files + RESTORE_LIMIT))
 	ul_pass=$((ul_pass + RESTORE_LIMIT))
 	case $CHANGE_KIND in
-	files)
-		[ -s "$JOB/c/$1/handlers" ] || return 0
-		[ "$CHANGE_TIMEOUT" -le "$ul_longest" ] || ul_longest=$CHANGE_TIMEOUT
-		while IFS= read -r lc_name; do
-			case $ul_handlers in *" $lc_name "*) ;; *) ul_handlers="$ul_handlers$lc_name " ;; esac
-		done <"$JOB/c/$1/handlers"
-		;;
+	files) limit_of_handlers "$1" ;;
+	revert) limit_of_revert "$1" ;;
 	*)
 		ul_scripts=1
 		! has_command "$JOB/c/$1/cmd.rollback" ||
 			ul_pass=$((ul_pass + CHANGE_TIMEOUT + 3 + RESTORE_LIMIT))
 		;;
 	esac
+}
+
+# Its handlers, and the scripts that would have to be applied again.
+limit_of_revert() {
+	limit_of_handlers "$1"
+	[ -s "$JOB/c/$1/scripts" ] || return 0
+	ul_scripts=1 lr_job=$JOB
+	ul_pass=$((ul_pass + RESTORE_LIMIT))
+	while read -r lr_age _ lr_n; do
+		JOB=$lr_job/c/$1/script/$lr_age
+		read_change "$lr_n"
+		ul_pass=$((ul_pass + 2 * (CHANGE_TIMEOUT + 3)))
+	done <"$lr_job/c/$1/scripts"
+	JOB=$lr_job
+}
+
+limit_of_handlers() {
+	[ -s "$JOB/c/$1/handlers" ] || return 0
+	[ "$CHANGE_TIMEOUT" -le "$ul_longest" ] || ul_longest=$CHANGE_TIMEOUT
+	while IFS= read -r lc_name; do
+		case $ul_handlers in *" $lc_name "*) ;; *) ul_handlers="$ul_handlers$lc_name " ;; esac
+	done <"$JOB/c/$1/handlers"
 }

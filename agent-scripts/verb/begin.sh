@@ -42,6 +42,7 @@ take_lock() {
 	ln "$TX/lock" "$STATE_DIR/current" 2>/dev/null
 	[ "$STATE_DIR/current" -ef "$TX/lock" ] || refuse_locked
 	AGENT=$TX/agent.sh
+	take_place
 }
 
 # The controller has asked about this id before it arrived, and was told that nothing was touched.

@@ -71,7 +71,7 @@ run_change() {
 		fail "change '$CHANGE_NAME': ${WHY:-failed}"
 		return 1
 	fi
-	[ "$CHANGE_KIND" != files ] || await_handlers "$1"
+	case $CHANGE_KIND in files | revert) await_handlers "$1" ;; esac
 	read_now
 	journal_quietly "change_finished n=$1 ms=$(((NOW - rc_began) * 10)) -- $CHANGE_NAME"
 }

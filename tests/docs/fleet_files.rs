@@ -43,7 +43,7 @@ fn the_example_that_ships_is_what_its_comments_say() {
     let job = &fleet.jobs[0];
     let files = |n: usize| match &job.changes[n].kind {
         ChangeKind::Files(files) => files.clone(),
-        ChangeKind::Script(_) => panic!("a change of files is a script now"),
+        ChangeKind::Script(_) | ChangeKind::Revert(_) => panic!("a change of files is a script now"),
     };
     assert_eq!(files(0).entries[0].dest, "/etc/motd", "an empty root is no part of a path");
     assert!(files(1).validate.is_some() && files(1).handlers.len() == 1);

@@ -2,6 +2,7 @@
 //! machine touched.
 #![allow(clippy::unwrap_used, reason = "what can't be unwrapped here has failed")]
 
+mod back;
 mod batches;
 mod checks;
 mod failures;

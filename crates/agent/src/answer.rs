@@ -68,6 +68,10 @@ pub enum Answer {
     Accepted,
     /// Every trace is gone.
     Forgotten,
+    /// A run that the host keeps.
+    Held(Held),
+    /// What was kept of a run is gone.
+    Freed,
     /// A finding of `doctor`.
     Doctor {
         /// What was looked at.
@@ -112,6 +116,54 @@ pub struct Last {
     pub owner: String,
 }
 
+/// A run that was confirmed on a host, and what the host holds of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its id.
+    pub tx: String,
+    /// The fleet's name.
+    pub fleet: String,
+    /// It was itself a rollback.
+    pub is_rollback: bool,
+    /// `confirmed`, `accepted`, or `freed`: what going back to before it would need is gone.
+    pub state: String,
+    /// A later rollback has undone it.
+    pub undone: bool,
+    /// When it was confirmed, by the target's clock, in seconds since 1970.
+    pub at: u64,
+    /// How many paths it touched.
+    pub paths: u64,
+    /// How many changes it had.
+    pub changes: u64,
+    /// Who began it.
+    pub owner: String,
+    /// What it was for.
+    pub comment: String,
+}
+
+impl Held {
+    /// Returns whether one can go back to before it.
+    #[must_use]
+    pub fn is_candidate(&self) -> bool {
+        self.state == "confirmed" && !self.is_rollback && !self.undone
+    }
+}
+
+fn held(f: &Fields<'_>) -> Held {
+    Held {
+        tx: visible(&f.word_of("tx")),
+        fleet: visible(&f.word_of("fleet")),
+        is_rollback: f.get("kind") == Some("rollback"),
+        state: visible(&f.word_of("state")),
+        undone: f.get("undone") == Some("1"),
+        at: f.number("at"),
+        paths: f.number("paths"),
+        changes: f.number("changes"),
+        owner: visible(&f.word_of("owner")),
+        comment: visible(f.text),
+    }
+}
+
 /// Reads a line of standard output; `None` when it is noise or of a kind that this version doesn't know.
 #[must_use]
 pub fn parse(nonce: &str, line: &[u8]) -> Option<Answer> {
@@ -140,9 +192,10 @@ fn marked(line: &str) -> Option<Answer> {
         "no_become" => Answer::NoBecome { uid: f.number("uid"), why: text },
         "inside" => Answer::Inside { how: visible(&f.word_of("how")) },
         "unpack_failed" => Answer::UnpackFailed(text),
-        "hello" | "limit" | "path" | "delete" | "script" | "texts" | "state_digest" => {
-            Answer::Inspect(InspectLine::Marked(line.to_owned()))
-        }
+        "hello" | "limit" | "path" | "delete" | "script" | "texts" | "state_digest" | "revert_path"
+        | "revert_script" | "revert_handler" => Answer::Inspect(InspectLine::Marked(line.to_owned())),
+        "held" => Answer::Held(held(&f)),
+        "freed" => Answer::Freed,
         "pending" => Answer::Pending(pending(&f)),
         "last" => Answer::Last(Last {
             tx: visible(&f.word_of("tx")),

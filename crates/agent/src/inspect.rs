@@ -5,7 +5,9 @@ use crate::journal::Fields;
 use snapback_core::change::ChangeKind;
 use snapback_core::content::Sha256Hex;
 use snapback_core::event::visible;
-use snapback_core::inspection::{ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState};
+use snapback_core::inspection::{
+    ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState, RevertFound, RevertPath,
+};
 use snapback_core::job::HostJob;
 use std::collections::BTreeMap;
 
@@ -37,6 +39,7 @@ impl Inspected {
                     ChangeInspection::Files { differ: Vec::new(), delete: Vec::new() }
                 }
                 ChangeKind::Script(_) => ChangeInspection::Script { as_wanted: false },
+                ChangeKind::Revert(_) => ChangeInspection::Revert(RevertFound::default()),
             });
         }
         inspected
@@ -88,7 +91,9 @@ impl Inspected {
                 self.inspection.state_digest = f.word_of("sum");
                 self.digest_seen = true;
             }
-            "path" | "delete" | "script" => self.hear_change(n, &f),
+            "path" | "delete" | "script" | "revert_path" | "revert_script" | "revert_handler" => {
+                self.hear_change(n, &f);
+            }
             _ => {}
         }
     }
@@ -102,6 +107,7 @@ impl Inspected {
             (Some(ChangeInspection::Script { as_wanted }), "script") => {
                 *as_wanted = f.get("wanted") == Some("1");
             }
+            (Some(ChangeInspection::Revert(found)), _) => hear_revert(found, f),
             _ => {}
         }
     }
@@ -123,6 +129,20 @@ impl Inspected {
                 text.push(b'\n');
             }
         }
+    }
+}
+
+fn hear_revert(found: &mut RevertFound, f: &Fields<'_>) {
+    match f.word {
+        "revert_path" => found.paths.push(RevertPath {
+            path: f.text.to_owned(),
+            remove: f.get("what") == Some("remove"),
+            conflict: f.get("conflict") == Some("1"),
+        }),
+        "revert_script" if f.get("due") == Some("1") => found.scripts.push(visible(f.text)),
+        "revert_script" => found.stuck.push(visible(f.text)),
+        "revert_handler" => found.handlers.push(visible(f.text)),
+        _ => {}
     }
 }
 

@@ -109,6 +109,7 @@ impl<'a> Archive<'a> {
         let (kind, timeout) = match &change.kind {
             ChangeKind::Files(files) => ("files", files.timeout),
             ChangeKind::Script(script) => ("script", script.timeout),
+            ChangeKind::Revert(revert) => ("revert", revert.timeout),
         };
         let spec =
             format!("kind {kind}\nname {}\ntimeout {}\n", one_line(&change.name), whole_seconds(timeout));
@@ -118,6 +119,7 @@ impl<'a> Archive<'a> {
         match &change.kind {
             ChangeKind::Files(files) => self.files(n, files),
             ChangeKind::Script(script) => self.script(n, script),
+            ChangeKind::Revert(revert) => self.text(&format!("job/c/{n}/to"), &format!("{}\n", revert.to)),
         }
     }
 
@@ -253,7 +255,7 @@ fn header(size: u64, mode: u32) -> tar::Header {
 fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String {
     let address = job.final_way().and_then(|w| w.address.as_deref()).unwrap_or(job.host.as_str());
     let confirm = &job.confirm;
-    let pairs: [(&str, String); 16] = [
+    let pairs: [(&str, String); 18] = [
         ("owner", run.owner.replace(char::is_whitespace, "_")),
         ("comment", one_line(&run.comment)),
         ("digest", tx.plan_digest.clone()),
@@ -270,6 +272,8 @@ fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String
         ("host", job.host.to_string()),
         ("address", one_line(address)),
         ("run", run.run.clone()),
+        ("fleet", run.fleet.replace(char::is_whitespace, "_")),
+        ("keep", job.keep.to_string()),
     ];
     pairs.iter().map(|(key, value)| format!("{key} {value}\n")).collect()
 }

@@ -48,6 +48,8 @@ pub enum ChangeKind {
     Files(FilesChange),
     /// Runs the user's own commands.
     Script(Box<ScriptChange>),
+    /// Goes back to before a run that was confirmed. No fleet file can ask for it.
+    Revert(RevertChange),
 }
 
 impl ChangeKind {
@@ -57,8 +59,18 @@ impl ChangeKind {
         match self {
             Self::Files(_) => "files",
             Self::Script(_) => "script",
+            Self::Revert(_) => "revert",
         }
     }
+}
+
+/// The state before a run, worked out on the target from what it has kept: nothing of it travels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertChange {
+    /// The run: it and all of the fleet's since are undone.
+    pub to: String,
+    /// The longest that putting the paths back, or one handler, may take.
+    pub timeout: Duration,
 }
 
 /// Files, directories and symlinks that shall be as stated.

@@ -61,6 +61,32 @@ pub enum ChangeInspection {
         /// `unless` said that all is as wanted. Without `unless` this is never true.
         as_wanted: bool,
     },
+    /// The way back to before a run.
+    Revert(RevertFound),
+}
+
+/// What going back to before a run would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertFound {
+    /// Paths that would be put back or removed.
+    pub paths: Vec<RevertPath>,
+    /// Scripts whose rollback would be run, newest first.
+    pub scripts: Vec<String>,
+    /// Scripts that can't be undone: what they did stays.
+    pub stuck: Vec<String>,
+    /// Handlers that would be run.
+    pub handlers: Vec<String>,
+}
+
+/// A path that going back would change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertPath {
+    /// The path.
+    pub path: String,
+    /// It wasn't there, and would be removed.
+    pub remove: bool,
+    /// Somebody else has changed it since.
+    pub conflict: bool,
 }
 
 impl ChangeInspection {
@@ -70,6 +96,7 @@ impl ChangeInspection {
         match self {
             Self::Files { differ, delete } => !differ.is_empty() || !delete.is_empty(),
             Self::Script { as_wanted } => !as_wanted,
+            Self::Revert(found) => !found.paths.is_empty() || !found.scripts.is_empty(),
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct HostJob {
     pub proof: Proof,
     /// Handed to the user's commands as `$VAR_NAME`.
     pub vars: BTreeMap<String, String>,
+    /// How many confirmed runs of this fleet the host keeps, to go back to; at least one.
+    pub keep: u32,
 }
 
 impl HostJob {

@@ -76,6 +76,14 @@ impl<'a> Sum<'a> {
                     self.longest = self.longest.max(whole(files.timeout));
                 }
             }
+            // What it holds is known to the target alone, as is what a script watches.
+            ChangeKind::Revert(revert) => {
+                self.scripts = true;
+                let restore = restore_limit(revert.timeout, None) + GOING;
+                self.files += restore;
+                self.pass += restore * 2;
+                self.longest = self.longest.max(whole(revert.timeout));
+            }
             ChangeKind::Script(script) => {
                 self.scripts = true;
                 let restore = match script.watch.is_empty() {
@@ -143,6 +151,7 @@ mod tests {
             confirm: ConfirmPolicy { apply_timeout: secs(100), ..POLICY },
             proof: Default::default(),
             last_resort: LastResort::default(),
+            keep: 5,
             vars: std::collections::BTreeMap::new(),
         }
     }

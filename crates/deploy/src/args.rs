@@ -162,8 +162,8 @@ pub(crate) enum Command {
     Confirm(PendingArgs),
     /// Give a pending transaction more time
     Extend(ExtendArgs),
-    /// Roll a pending transaction back, or mend a rollback that failed
-    Rollback(PendingArgs),
+    /// Roll back what is pending or failed to roll back; else go back to before a confirmed run
+    Rollback(RollbackArgs),
     /// Accept hosts whose rollback failed as they are
     Resolve(ResolveArgs),
     /// Let a run go on that waits behind its canary
@@ -174,8 +174,8 @@ pub(crate) enum Command {
     Retry(AgainArgs),
     /// Go on with a run that ended before its end, by its own batches and rules
     Resume(AgainArgs),
-    /// List the runs of a fleet
-    History(RunArgs),
+    /// List the runs of a fleet, or what its hosts hold of them; `rm RUN` frees that
+    History(HistoryArgs),
     /// Show all that a run told of a host
     Logs(LogsArgs),
     /// Find what would keep a host from being deployed to
@@ -197,6 +197,62 @@ pub(crate) struct RunArgs {
     /// Set a variable, where the fleet file needs one
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_var)]
     pub(crate) vars: Vec<(String, String)>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) pending: PendingArgs,
+    /// Go back to before this run: it and all runs of this fleet since are undone [default: the last confirmed one]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) to: Option<String>,
+    /// Go back without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Show the plan of going back and stop
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Go on where a reboot inside the window would not undo
+    #[arg(long)]
+    pub(crate) volatile_guard: bool,
+    /// What it is for, shown to whoever finds a host locked by it
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) comment: String,
+}
+
+impl RollbackArgs {
+    /// Whether it names a run, or brings its record: then it is about what that run has left open.
+    pub(crate) fn names_a_run(&self) -> bool {
+        self.pending.record.is_some() || self.pending.target.to_str().is_some_and(is_run)
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct HistoryArgs {
+    /// `rm RUN` to free what the hosts hold of a run, and the fleet file [default: ./fleet.toml]
+    #[arg(value_name = "FLEET", num_args = 0..=3)]
+    pub(crate) words: Vec<String>,
+    /// Ask the hosts what they hold, to go back to
+    #[arg(long)]
+    pub(crate) hosts: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+impl HistoryArgs {
+    /// The fleet file.
+    pub(crate) fn fleet(&self) -> PathBuf {
+        let words = if self.freed().is_some() { &self.words[2..] } else { &self.words[..] };
+        PathBuf::from(words.iter().find(|word| !is_run(word)).map_or("./fleet.toml", String::as_str))
+    }
+
+    /// The run that `rm` names.
+    pub(crate) fn freed(&self) -> Option<&str> {
+        match self.words.as_slice() {
+            [rm, run, ..] if rm == "rm" && is_run(run) => Some(run),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]

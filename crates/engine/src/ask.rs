@@ -5,6 +5,7 @@ use crate::host::inspect_limit;
 use crate::record::{HostRecord, Records};
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
+pub use snapback_agent::answer::Held;
 use snapback_agent::answer::{Answer, InspectLine, Last};
 use snapback_agent::inspect::Inspected;
 use snapback_agent::payload;
@@ -64,6 +65,8 @@ pub enum Settled {
     Accepted,
     /// Every trace of us is gone.
     Forgotten,
+    /// What was kept of a run is gone.
+    Freed,
     /// The host said no.
     Denied(String),
 }
@@ -155,6 +158,29 @@ impl Asker {
     /// [`Failure`] when the host could not be asked.
     pub async fn accept(&self, job: &HostJob) -> Result<Settled, Failure> {
         self.settle(job, &["accept"], "").await
+    }
+
+    /// Asks what the host holds of confirmed runs.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn history(&self, job: &HostJob) -> Result<Vec<Held>, Failure> {
+        let mut held = Vec::new();
+        let hear = |answer| {
+            if let Answer::Held(one) = answer {
+                held.push(one);
+            }
+        };
+        self.ask(job, &job.ways, (&["history"], ""), hear).await?;
+        Ok(held)
+    }
+
+    /// Gives back the room that a confirmed run takes on the host.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn free(&self, job: &HostJob, run: &str) -> Result<Settled, Failure> {
+        self.settle(job, &["free", run], "").await
     }
 
     /// Removes every trace of us.
@@ -297,6 +323,7 @@ impl Asker {
                 }
                 Answer::Accepted => settled = Some(Settled::Accepted),
                 Answer::Forgotten => settled = Some(Settled::Forgotten),
+                Answer::Freed => settled = Some(Settled::Freed),
                 Answer::Denied { text, .. } | Answer::Refused { text, .. } | Answer::Error(text) => {
                     settled = Some(Settled::Denied(text));
                 }
@@ -327,7 +354,7 @@ impl Asker {
     ) -> Result<bool, Failure> {
         let mut first = None;
         // `status` answers at once; anything else may follow an undo to its end.
-        let limit = if verb == ["status"] {
+        let limit = if matches!(verb, ["status" | "history"]) {
             Duration::from_secs(30)
         } else {
             job.confirm.hard_cap + undo_limit(job, None)

@@ -111,6 +111,7 @@ impl HostRecord {
             checks: Vec::new(),
             confirm: reach.confirm,
             proof: Proof::default(),
+            keep: 1,
             last_resort: LastResort::default(),
             vars: BTreeMap::new(),
         })

@@ -29,8 +29,9 @@ pub(crate) const TOP: Keys = Keys {
         "confirm",
         "rollout",
         "hooks",
+        "history",
     ],
-    later: &["inventory", "secrets", "history"],
+    later: &["inventory", "secrets"],
 };
 
 /// `[defaults]`.
@@ -213,6 +214,9 @@ pub(crate) const HOOKS: Keys = Keys {
     later: &[],
 };
 
+/// `[history]`.
+pub(crate) const HISTORY: Keys = Keys { title: "[history]", now: &["keep"], later: &[] };
+
 /// The kinds of change that the design has and this version doesn't.
 pub(crate) const LATER_KINDS: &[&str] = &[
     "service", "package", "release", "sysctl", "nftables", "network", "ssh_keys", "sshd", "user", "nixos",
@@ -241,7 +245,7 @@ mod tests {
 
     const ALL: &[&Keys] = &[
         &TOP, &DEFAULTS, &HOST, &GROUP, &WAS, &FILES, &SCRIPT, &FILE, &COMMAND, &CHECK, &HTTP, &TCP, &SSH,
-        &CONFIRM, &ROLLOUT, &HOOKS,
+        &CONFIRM, &ROLLOUT, &HOOKS, &HISTORY,
     ];
 
     /// Where the page explains the keys of a table: from this line to the next heading or table of keys.
@@ -256,6 +260,7 @@ mod tests {
             "[confirm]" => "## Time limits",
             "[rollout]" => "## Rollout",
             "[hooks]" => "## Hooks",
+            "[history]" => "## History",
             _ if titled("\"files\"") || titled("\"script\"") => "## Changes",
             _ if titled("\"http\"") => "`with` for `use = \"http\"`:",
             _ if titled("\"tcp\"") => "`with` for `use = \"tcp\"`:",

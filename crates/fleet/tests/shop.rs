@@ -37,7 +37,7 @@ fn script(change: &Change) -> &ScriptChange {
 fn text(fleet: &Fleet, job: &HostJob, dest: &str) -> String {
     let entries = job.changes.iter().filter_map(|c| match &c.kind {
         ChangeKind::Files(files) => Some(&files.entries),
-        ChangeKind::Script(_) => None,
+        ChangeKind::Script(_) | ChangeKind::Revert(_) => None,
     });
     let entry = entries.flatten().find(|entry| entry.dest == dest).unwrap();
     let EntryKind::File { content, size, .. } = &entry.what else { panic!("{dest} is no file") };

@@ -11,6 +11,7 @@ mod armed;
 mod board;
 mod columns;
 pub mod doctor;
+pub mod held;
 pub mod history;
 mod json;
 mod lines;

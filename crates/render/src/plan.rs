@@ -7,6 +7,7 @@ mod diff;
 mod files;
 mod guard;
 mod prompt;
+mod revert;
 mod rollout;
 mod script;
 

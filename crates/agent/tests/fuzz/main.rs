@@ -242,6 +242,7 @@ fn job() -> HostJob {
         last_resort: LastResort::default(),
         proof: Default::default(),
         vars: BTreeMap::new(),
+        keep: 5,
     }
 }
 

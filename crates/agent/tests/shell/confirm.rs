@@ -49,7 +49,25 @@ fn a_confirmed_change_stays_and_leaves_a_small_record() {
             .map(|e| e.file_name().into_string().unwrap())
             .collect();
         assert!(!record.iter().any(|n| ["reserve", "agent.sh", "lock"].contains(&n.as_str())), "{record:?}");
-        assert!(!t.tx(&begun.tx, "job/c").exists());
+        let kept = [
+            "after",
+            "after.end",
+            "before",
+            "dirs",
+            "handlers",
+            "mounts",
+            "paths",
+            "snap",
+            "spec",
+            "touched",
+        ];
+        let mut left: Vec<_> = fs::read_dir(t.tx(&begun.tx, "job/c/0"))
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name().into_string().unwrap())
+            .collect();
+        left.sort_unstable();
+        assert_eq!(left, kept, "what going back needs, and no more");
         assert_eq!(fs::read_dir(t.state().join("inbox")).unwrap().count(), 0);
         assert!(t.inspect(&work(t)).0.inspection.is_unchanged());
     });

@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 fn differ(inspection: &Inspection) -> Vec<&PathDiffers> {
     match &inspection.changes[0] {
         ChangeInspection::Files { differ, .. } => differ.iter().collect(),
-        ChangeInspection::Script { .. } => panic!("not a files change"),
+        ChangeInspection::Script { .. } | ChangeInspection::Revert(_) => panic!("not a files change"),
     }
 }
 

@@ -73,6 +73,7 @@ impl Work {
             last_resort: LastResort::default(),
             proof: Default::default(),
             vars: BTreeMap::new(),
+            keep: 5,
         };
         Self { run, job, contents: Contents::new() }
     }

@@ -8,6 +8,7 @@ mod deciders;
 mod extend;
 mod forks;
 mod healing;
+mod history;
 mod inspect;
 mod job;
 mod killed;

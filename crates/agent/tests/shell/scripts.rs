@@ -120,7 +120,7 @@ fn a_daemon_survives_a_confirmation_and_no_rollback() {
             assert!(is_alive(pid));
             if confirm {
                 assert!(t.connect().confirm(&begun).whole().is_confirmed());
-                wait_until("cleaned up", || !t.tx(&begun.tx, "job/c").exists());
+                wait_until("cleaned up", || t.tx(&begun.tx, "kept").exists());
                 assert!(is_alive(pid));
                 signal(pid, "KILL");
             } else {

@@ -104,6 +104,7 @@ mod tests {
             },
             proof: Default::default(),
             vars: BTreeMap::new(),
+            keep: 5,
             last_resort: Default::default(),
         }
     }

@@ -10,6 +10,7 @@ mod history;
 mod init;
 mod logs;
 mod plan;
+mod rollback;
 mod settle;
 mod signal;
 mod status;
@@ -30,7 +31,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Some(Command::Extend(extend)) => {
             in_runtime(settle::run(global, extend.pending, settle::Verb::Extend(extend.by)))
         }
-        Some(Command::Rollback(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Rollback)),
+        Some(Command::Rollback(rollback)) => in_runtime(rollback::run(global, rollback)),
         Some(Command::Resolve(resolve)) => {
             let FleetArgs { fleet, select } = resolve.fleet;
             let pending = PendingArgs { target: fleet, select, record: None };
@@ -40,7 +41,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Some(Command::Abort(run)) => in_runtime(compensate::abort(global, run)),
         Some(Command::Retry(again)) => in_runtime(again::retry(global, again)),
         Some(Command::Resume(again)) => in_runtime(again::resume(global, again)),
-        Some(Command::History(run)) => history::run(&global, &run),
+        Some(Command::History(args)) => in_runtime(history::run(global, args)),
         Some(Command::Logs(logs)) => logs::run(&global, &logs),
         Some(Command::Doctor(fleet)) => in_runtime(doctor::run(global, fleet)),
         Some(Command::Forget(forget)) => in_runtime(forget::run(global, forget)),

@@ -71,6 +71,7 @@ fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
         Ok(Settled::Nothing) => ("nothing", "nothing is pending".to_owned()),
         Ok(Settled::Accepted) => ("accepted", "taken as it is; the host may be deployed to again".to_owned()),
         Ok(Settled::Forgotten) => ("forgotten", "every trace is gone".to_owned()),
+        Ok(Settled::Freed) => ("freed", "freed".to_owned()),
         Ok(Settled::Denied(why)) => ("denied", format!("no: {why}")),
         Err(failure) if failure.hint.is_empty() => ("error", failure.cause.clone()),
         Err(failure) => ("error", format!("{}\n  next: {}", failure.cause, failure.hint)),

@@ -135,6 +135,7 @@ impl HostTask {
 pub(crate) fn inspect_limit(job: &HostJob) -> Duration {
     let commands = job.changes.iter().map(|change| match &change.kind {
         ChangeKind::Files(_) => Duration::ZERO,
+        ChangeKind::Revert(revert) => revert.timeout,
         ChangeKind::Script(script) => {
             let asked = u32::from(script.facts.is_some()) + u32::from(script.unless.is_some());
             script.timeout * asked

@@ -59,6 +59,7 @@ impl Wish {
             r#become: Become::Auto,
             changes: vec![Change { name: "s".to_owned(), kind: ChangeKind::Script(Box::new(script)) }],
             checks: Vec::new(),
+            keep: 5,
             last_resort: Default::default(),
             confirm: self.limits,
             proof: Default::default(),

@@ -158,6 +158,7 @@ impl Theatre {
             },
             proof: Default::default(),
             vars: BTreeMap::new(),
+            keep: 5,
             last_resort: Default::default(),
         }
     }

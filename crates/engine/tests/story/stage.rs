@@ -289,6 +289,7 @@ fn job() -> HostJob {
         },
         last_resort: Default::default(),
         proof: Default::default(),
+        keep: 5,
         vars: Default::default(),
     }
 }

@@ -35,6 +35,9 @@ use std::path::Path;
 /// How many hosts are worked on at once, if nothing else is said.
 const PARALLEL: usize = 50;
 
+/// How many confirmed runs a host keeps, if nothing else is said.
+const KEEP: u32 = 5;
+
 /// How many connections are opened at once, if nothing else is said.
 const CONNECT_PARALLEL: usize = 20;
 
@@ -89,6 +92,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let plan = Plan {
         limits,
         last_resort,
+        keep: document.history.as_ref().and_then(|history| history.value).unwrap_or(KEEP),
         protection: Protection::new(&document.protected_paths, report),
         changes,
         checks,
@@ -122,6 +126,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
 struct Plan<'a> {
     limits: Limits,
     last_resort: LastResort,
+    keep: u32,
     protection: Protection,
     changes: Vec<For<Ready<'a>>>,
     checks: Vec<For<ReadyCheck<'a>>>,
@@ -211,6 +216,7 @@ impl Bench<'_> {
             proof: plan.limits.proof.clone(),
             checks,
             last_resort: plan.last_resort.clone(),
+            keep: plan.keep,
             vars: host.keys.vars.iter().map(|(name, value)| (name.clone(), value.to_text())).collect(),
         }
     }

@@ -18,7 +18,7 @@ pub(crate) use include::load_document;
 pub(crate) use limits::RawConfirm;
 pub(crate) use rollout::{RawCanary, RawRollout, too_many_canaries};
 
-use crate::keys::TOP;
+use crate::keys::{HISTORY, TOP};
 use crate::place::{At, Place};
 use crate::problem::Problem;
 use crate::reader::{Reading, Table, Value};
@@ -69,6 +69,8 @@ pub(crate) struct Document {
     pub(crate) rollout: Option<At<RawRollout>>,
     /// `[hooks]`.
     pub(crate) hooks: Option<At<RawHooks>>,
+    /// `[history]`: its `keep`.
+    pub(crate) history: Option<At<Option<u32>>>,
 }
 
 impl Document {
@@ -88,6 +90,9 @@ impl Document {
             confirm: section(&top, "confirm", header("confirm"), |v| RawConfirm::read(&v)),
             rollout: section(&top, "rollout", header("rollout"), |v| RawRollout::read(&v)),
             hooks: section(&top, "hooks", header("hooks"), |v| RawHooks::read(&v)),
+            history: section(&top, "history", header("history"), |v| {
+                Some(v.table(&HISTORY)?.get("keep").and_then(|keep| keep.number::<u32>(1)))
+            }),
         }
     }
 
@@ -103,11 +108,13 @@ impl Document {
         once("`[confirm]`", at(before.confirm.as_ref()), at(self.confirm.as_ref()));
         once("`[rollout]`", at(before.rollout.as_ref()), at(self.rollout.as_ref()));
         once("`[hooks]`", at(before.hooks.as_ref()), at(self.hooks.as_ref()));
+        once("`[history]`", at(before.history.as_ref()), at(self.history.as_ref()));
         self.name = self.name.take().or(before.name);
         self.defaults = self.defaults.take().or(before.defaults);
         self.confirm = self.confirm.take().or(before.confirm);
         self.rollout = self.rollout.take().or(before.rollout);
         self.hooks = self.hooks.take().or(before.hooks);
+        self.history = self.history.take().or(before.history);
         self.protected_paths.splice(0..0, before.protected_paths);
         self.groups.splice(0..0, before.groups);
         self.hosts.splice(0..0, before.hosts);

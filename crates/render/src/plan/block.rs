@@ -1,7 +1,7 @@
 //! Blocks of hosts with one and the same plan.
 
 use super::files::FilesPage;
-use super::{HostPlan, guard, headed, script};
+use super::{HostPlan, guard, headed, revert, script};
 use crate::palette::Palette;
 use snapback_core::change::{Change, ChangeKind};
 use snapback_core::content::Sha256Hex;
@@ -74,6 +74,9 @@ impl<'a> Blocks<'a> {
             }
             (ChangeKind::Script(change), Some(ChangeInspection::Script { .. })) => {
                 script::lines(change, self.palette)
+            }
+            (ChangeKind::Revert(change), Some(ChangeInspection::Revert(found))) => {
+                revert::lines(change, found, self.palette)
             }
             _ => vec![self.palette.bad("! the host said nothing of this change: run the plan again")],
         };

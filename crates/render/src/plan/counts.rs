@@ -75,6 +75,14 @@ impl PlanCounts {
                     *self.number_of(deed) += 1;
                 }
             }
+            ChangeKind::Revert(_) => {
+                let ChangeInspection::Revert(found) = found else { return };
+                let removed = found.paths.iter().filter(|path| path.remove).count();
+                self.delete += removed;
+                self.change += found.paths.len() - removed;
+                self.scripts += found.scripts.len();
+                self.handlers += found.handlers.len();
+            }
             ChangeKind::Script(script) => {
                 self.scripts += 1;
                 self.irreversible += usize::from(script.irreversible || is_irreversible(script));

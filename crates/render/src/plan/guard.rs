@@ -70,6 +70,7 @@ fn undo(job: &HostJob, inspection: &Inspection) -> String {
     let watches = job.changes.iter().any(|change| match &change.kind {
         ChangeKind::Script(script) => !script.watch.is_empty(),
         ChangeKind::Files(_) => false,
+        ChangeKind::Revert(_) => true,
     });
     let more = if watches { ", and longer the more it watches (1s for 50 files or 4 MB)" } else { "" };
     format!("the undo may take up to {}{more}", limit(undo_limit(job, Some(inspection))))

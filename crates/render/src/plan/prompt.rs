@@ -105,6 +105,25 @@ impl Things {
     fn change(&mut self, change: &Change, found: &ChangeInspection, host: &str) {
         match &change.kind {
             ChangeKind::Files(files) => self.files(files, found, host),
+            ChangeKind::Revert(_) => {
+                let ChangeInspection::Revert(found) = found else { return };
+                for path in found.paths.iter().filter(|path| path.conflict) {
+                    self.replaces
+                        .add(format!("{} (changed since by somebody else)", visible(&path.path)), host);
+                }
+                for path in found.paths.iter().filter(|path| path.remove && !path.conflict) {
+                    self.deletes.add(visible(&path.path), host);
+                }
+                for script in &found.scripts {
+                    self.runs.add(format!("rollback of {script}"), host);
+                }
+                for script in &found.stuck {
+                    self.irreversible.add(format!("{script}: what it did stays"), host);
+                }
+                for handler in &found.handlers {
+                    self.runs.add(format!("handler {handler}"), host);
+                }
+            }
             ChangeKind::Script(script) => {
                 let text = format!("{}: {}", visible(&change.name), command(&script.apply));
                 if script.irreversible || is_irreversible(script) {
