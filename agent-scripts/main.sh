@@ -56,12 +56,12 @@ recall_tools() {
 probe_anew() {
 	# With the slash: the link itself belongs to root, whoever asks.
 	# shellcheck disable=SC2046 # numbers, split on purpose
-	set -- $(stat -c '%u %a %d %.9Y' /proc/self/ "$STATE_DIR" 2>/dev/null)
-	[ $# -eq 8 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
+	set -- $(stat -c '%u %a %d %.9Y' /proc/self/ "$STATE_DIR" "${STATE_DIR%/*}/" 2>/dev/null)
+	[ $# -eq 12 ] || give_up "this host's stat doesn't know -c, or $STATE_DIR is not there"
 	UID_NOW=$1
 	STATE_DEVICE=$7
 	# Nobody is there to mend it while a host boots, and what is armed must be undone.
-	[ "$VERB" = boot ] || keep_private "$5" "$6"
+	[ "$VERB" = boot ] || { keep_private "$5" "$6" && refuse_open_parent "$9" "${10}"; }
 	# Times with their fraction where stat tells it: otherwise a second's worth of changes looks the same.
 	case $8 in
 	*.*) STAT_MTIME=%.9Y ;;
@@ -84,6 +84,20 @@ probe_anew() {
 keep_private() {
 	[ "$1" = "$UID_NOW" ] || give_up "$STATE_DIR belongs to user $1, and this is user $UID_NOW: look at it, then move it away"
 	[ "$2" = 700 ] || chmod 0700 "$STATE_DIR" || give_up "$STATE_DIR could not be made private"
+}
+
+# refuse_open_parent UID MODE: whoever may rename the state directory could put another in its place.
+refuse_open_parent() {
+	ro_parent=${STATE_DIR%/*}/
+	case $1 in
+	0 | "$UID_NOW") ;;
+	*) give_up "$ro_parent belongs to user $1, who could put another $STATE_DIR in place: choose another folder" ;;
+	esac
+	case $2 in
+	# Sticky: nobody renames what is another's.
+	[1357]???) ;;
+	*[2367]) give_up "$ro_parent can be written by everybody (mode $2), who could put another $STATE_DIR in place: chmod o-w $ro_parent" ;;
+	esac
 }
 
 # Keeps the agent that came with the payload, by its hash, so that it travels once for each version.

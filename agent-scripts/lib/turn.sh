@@ -67,9 +67,16 @@ decide_rollback() {
 		rm -rf "$TX/candidate.rollback"
 		write_candidate candidate.rollback rollback 2>/dev/null
 	fi
-	take_turn candidate.rollback "${2:-}" && return 0
-	read_decision
-	[ "$DECISION" = rollback ]
+	dr_turn=
+	until take_turn candidate.rollback "${2:-}"; do
+		read_decision
+		# Lost to an extension, nothing is decided yet: the next turn is as good, unless it was to be that one.
+		if [ -n "$DECISION" ] || [ -n "${2:-}" ] || [ "$TURN" = "$dr_turn" ]; then
+			[ "$DECISION" = rollback ]
+			return
+		fi
+		dr_turn=$TURN
+	done
 }
 
 # Decides for rollback because the deadline has passed that was read with DEADLINE_TURN. Where that turn went to an

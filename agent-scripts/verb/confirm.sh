@@ -110,12 +110,24 @@ confirm_decide() {
 		deny no_space "the confirmation could not be written"
 		return
 	fi
-	if take_turn "candidate.confirm.$$"; then
-		confirm_through
-		return
-	fi
-	read_decision
-	if [ "$DECISION" = confirm ]; then confirm_through; else deny too_late "the host is being rolled back"; fi
+	cn_turn=
+	until take_turn "candidate.confirm.$$"; do
+		read_decision
+		case $DECISION in
+		confirm) break ;;
+		rollback)
+			deny too_late "the host is being rolled back"
+			return
+			;;
+		esac
+		# Lost to an extension, nothing is decided yet: the next turn is as good. The same one again can't be written.
+		if [ "$TURN" = "$cn_turn" ]; then
+			deny no_space "the confirmation could not be written"
+			return
+		fi
+		cn_turn=$TURN
+	done
+	confirm_through
 }
 
 # Carries the confirmation out, or waits for whoever does; says `confirmed` only when that is durable.

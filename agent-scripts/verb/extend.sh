@@ -47,13 +47,19 @@ extend_decide() {
 		deny no_space "the extension could not be written"
 		return
 	fi
-	# Taken by another extension meanwhile: the one after it is as good.
+	# Taken by another extension meanwhile: the one after it is as good. The same one again can't be written.
+	xd_turn=
 	until take_turn "candidate.extend.$$.$NOW"; do
 		read_decision
 		if [ -n "$DECISION" ]; then
 			deny too_late "the host is $DECISION"
 			return
 		fi
+		if [ "$TURN" = "$xd_turn" ]; then
+			deny no_space "the extension could not be written"
+			return
+		fi
+		xd_turn=$TURN
 	done
 	extend_done
 }

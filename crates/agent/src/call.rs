@@ -47,13 +47,16 @@ const OUTER: &str = concat!(
     r#"exec $p /bin/sh -c "$i" snapback $w "$@""#
 );
 
-/// Finds the state directory and the agent in it: for a verb that sends nothing the one that began what is open, else
+/// Finds the state directory, in which nothing is run unless it is ours, and the agent in it: for a verb that sends nothing the one that began what is open, else
 /// any version there is, so that nothing pending is ever taken for nothing. Then unpacks what was sent, and hands over. The line that is printed
 /// first ends whatever a login script left open on its last line.
 const INNER: &str = concat!(
     r#"umask 077; t=$1 n=$2 h=$3 w=$4; shift 4; echo; echo "@snapback:$n inside how=$t"; "#,
     r#"if [ -n "${SNAPBACK_STATE:-}" ]; then s=$SNAPBACK_STATE; "#,
     r#"elif [ -d /etc/snapback/state ] || [ /var -ef /tmp ]; then s=/etc/snapback/state; else s=/var/lib/snapback; fi; "#,
+    r#"if [ -O "$s" ]; then :; elif [ -e "$s" ] || [ -L "$s" ]; then "#,
+    r#"printf "@snapback:%s error -- %s belongs to another user than %s: look at it, then move it away\n@snapback:%s end\n" "#,
+    r#""$n" "$s" "$(id -u)" "$n"; exit 0; fi; "#,
     r#"a=$s/agent/$h/agent.sh; "#,
     r#"if [ "$w" = plain ] && [ -f "$s/current" ] && [ -r "$s/current" ]; then read -r c <"$s/current"; "#,
     r#"if [ -f "$s/tx/$c/agent.sh" ]; then a=$s/tx/$c/agent.sh; fi; fi; "#,

@@ -17,7 +17,7 @@ const LINES_AHEAD: usize = 256;
 /// How many lines an agent may say in one talk: what a hostile host says is kept in memory.
 const MOST_LINES: usize = 500_000;
 
-/// How many bytes of answers: as many lines of the longest kind would fill any memory.
+/// How many bytes, noise included: as many lines of the longest kind would fill any memory, or go on for an hour.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One verb for the agent.
@@ -177,10 +177,12 @@ async fn hear_lines(
     mut hear: impl FnMut(Answer),
 ) -> Result<Ending, String> {
     let mut complaint = String::new();
-    let (mut heard, mut answered) = (0, 0);
+    let (mut heard, mut bytes) = (0, 0);
     while let Some(line) = lines.recv().await {
+        let (Line::Out(text) | Line::Err(text)) = &line;
         heard += 1;
-        if heard > MOST_LINES || answered > MOST_BYTES {
+        bytes += text.len();
+        if heard > MOST_LINES || bytes > MOST_BYTES {
             return Ok(Ending::Cut("it said more than any agent would".to_owned()));
         }
         match line {
@@ -196,7 +198,6 @@ async fn hear_lines(
                 Some(Answer::NoBecome { uid, why }) => return Ok(Ending::NoBecome { uid: Some(uid), why }),
                 Some(Answer::UnpackFailed(df)) => return Ok(Ending::UnpackFailed(df)),
                 Some(answer) => {
-                    answered += text.len();
                     if let Answer::Inside { how } = &answer {
                         door.opened(how);
                     }

@@ -112,7 +112,9 @@ impl Problems {
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let parts: Vec<String> = self.0.iter().map(|problem| renderer.render(&[problem.group()])).collect();
-        parts.join("\n\n")
+        // The renderer shows most control characters as pictures; these it leaves.
+        let drives = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        parts.join("\n\n").replace(drives, "\u{fffd}")
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::columns::aligned;
 use crate::json::to_json;
 use crate::palette::Palette;
-use crate::told::one_line;
+use crate::told::{cut, one_line};
 use serde::Serialize;
 use snapback_core::event::{VERSION, visible};
 use std::io;
@@ -80,7 +80,7 @@ pub fn render_doctor(rows: &[DoctorRow], marks: Marks, colour: bool) -> String {
         }
         out.push_str(&format!("  {line}\n"));
         for mend in row.mend.lines().filter(|line| !line.trim().is_empty()) {
-            out.push_str(&format!("      {}\n", visible(mend)));
+            out.push_str(&format!("      {}\n", cut(&visible(mend))));
         }
     }
     out.push_str(&totals(rows));

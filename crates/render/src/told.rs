@@ -6,6 +6,15 @@ use snapback_core::event::visible;
 /// The longest a single line of somebody else's text may be, in columns: a cause is a sentence, not a page.
 const LONGEST_LINE: usize = 400;
 
+/// The most characters that it may have: marks without a width of their own would stack without end.
+const MOST_CHARS: usize = 4 * LONGEST_LINE;
+
+/// The most characters of a path.
+const LONGEST_PATH: usize = 4096;
+
+/// What a line that was cut ends with.
+const CUT: &str = "... (cut)";
+
 /// Returns the text as one harmless line; its line ends become ` / `.
 pub(crate) fn one_line(text: &str) -> String {
     cut(&meaningful(text).map(visible).collect::<Vec<_>>().join(" / "))
@@ -25,7 +34,21 @@ pub(crate) fn last_lines(text: &str, most: usize) -> (usize, Vec<String>) {
 
 /// Cuts a line that is already harmless to [`LONGEST_LINE`] columns and says so.
 pub(crate) fn cut(line: &str) -> String {
-    console::truncate_str(line, LONGEST_LINE, "... (cut)").into_owned()
+    match line.char_indices().nth(MOST_CHARS) {
+        Some((at, _)) => {
+            console::truncate_str(&format!("{}{CUT}", &line[..at]), LONGEST_LINE, CUT).into_owned()
+        }
+        None => console::truncate_str(line, LONGEST_LINE, CUT).into_owned(),
+    }
+}
+
+/// Returns a path as a harmless text: no system allows a longer one, but a target can say any.
+pub(crate) fn path(text: &str) -> String {
+    let shown = visible(text);
+    match shown.char_indices().nth(LONGEST_PATH) {
+        Some((at, _)) => format!("{}{CUT}", &shown[..at]),
+        None => shown,
+    }
 }
 
 fn meaningful(text: &str) -> impl Iterator<Item = &str> {

@@ -17,7 +17,7 @@ pub(crate) struct Races {
 /// How much is read.
 #[derive(Debug, Args)]
 pub(crate) struct Fuzz {
-    /// Inputs
+    /// Inputs for each reader
     #[arg(long, default_value_t = 10_000_000)]
     count: u64,
     /// The same seed gives the same inputs
@@ -25,20 +25,17 @@ pub(crate) struct Fuzz {
     seed: u64,
 }
 
-/// Reads inputs made from a seed, with optimised code.
+/// Whoever reads what others wrote, and the crate it is in.
+const READERS: [&str; 2] = ["snapback-agent", "snapback-fleet"];
+
+/// Reads inputs made from a seed, with optimised code: so many by each reader.
 pub(crate) fn fuzz(args: &Fuzz) -> Result<ExitCode> {
     let mut command = cargo();
-    command.args([
-        "test",
-        "--profile",
-        "fuzz",
-        "--package",
-        "snapback-agent",
-        "--test",
-        "fuzz",
-        "--",
-        "--nocapture",
-    ]);
+    command.args(["test", "--profile", "fuzz", "--no-fail-fast", "--test", "fuzz"]);
+    for reader in READERS {
+        command.args(["--package", reader]);
+    }
+    command.args(["--", "--nocapture"]);
     command.env("SNAPBACK_FUZZ", args.count.to_string()).env("SNAPBACK_FUZZ_SEED", args.seed.to_string());
     run(&mut command)
 }

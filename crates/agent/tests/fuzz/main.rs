@@ -17,7 +17,7 @@ use snapback_core::job::HostJob;
 use snapback_core::undo::LastResort;
 use snapback_core::way::Become;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The words that lines begin with.
 const WORDS: &[&str] = &[
@@ -253,6 +253,7 @@ fn whatever_a_target_says_is_read_without_a_panic_and_harmless() {
     let job = job();
     let mut inspected = Inspected::new(&job);
     let (mut known, mut bytes) = (0_u64, 0);
+    let begun = Instant::now();
     for n in 0..count {
         let line = line(&mut random);
         bytes += line.len();
@@ -274,5 +275,8 @@ fn whatever_a_target_says_is_read_without_a_panic_and_harmless() {
         }
     }
     assert!(known > count / 20, "hardly any input is an answer: {known} of {count}");
-    eprintln!("fuzz: agent: {count} inputs, {bytes} bytes, {known} answers, seed {seed}, no panic");
+    let took = begun.elapsed().as_secs_f64();
+    eprintln!(
+        "fuzz: agent: {count} inputs, {bytes} bytes, {known} answers, {took:.1} s, seed {seed}, no panic"
+    );
 }

@@ -1,4 +1,4 @@
-//! All who may decide meet at one transaction: two confirmations, the deadline, a person who rolls back, a boot. Each is a
+//! All who may decide meet at one transaction: two confirmations, an extension, the deadline, a person who rolls back, a boot. Each is a
 //! process of its own that runs the agent's functions, from the decision to `done`; what is stubbed is named below.
 
 use crate::everywhere;
@@ -9,27 +9,28 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-const DECIDERS: [&str; 5] = ["confirm", "confirm", "expiry", "abort", "boot"];
+const DECIDERS: [&str; 6] = ["confirm", "confirm", "extend", "expiry", "abort", "boot"];
 
 /// Rounds in each shell, unless `SNAPBACK_RACES` says otherwise (`cargo xtask races`).
 const ROUNDS: usize = 40;
 
-/// Left out: the sync (it would keep them apart), the search for processes of the transaction (there are none), naps (a
-/// loser looks again at once, as often as it takes), and sshd (the connection is said to be fresh).
+/// Left out: the sync (it would keep them apart), the search for processes of the transaction (there are none), long naps
+/// (a loser looks again soon, as often as it takes), and sshd (the connection is said to be fresh).
 const CONTENDER: &str = r#"
 set -u
 . "$1"
 umask 077
 AGENT=- NONCE=n HOW=plain INBOX='' VERB=- SH=sh SETSID='' UID_NOW=0 BACKEND=bare NOEXEC=0 CP_KEEPS_ALL=1
-ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null STAT_MTIME=%Y STATE_DEVICE=0
+ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null STAT_MTIME=%Y STATE_DEVICE=0
 durable() { :; }
 kill_transaction() { :; }
-nap() { ct_left=30; }
+# Asleep, not spinning: five that spin would keep the one that works from its processor.
+nap() { ct_left=30; sleep 0.01; }
 read_connection() { CONNECTION=$$:5000; }
 STATE_DIR=$2
 # What follows a decision for rollback: it is carried out by one, and the others wait for that.
 see_through() {
-	until read_mark 'done'; do carry_out || :; done
+	until read_mark 'done'; do carry_out || nap 1; done
 	read_state
 	tell "state $STATE"
 	tell end
@@ -41,7 +42,9 @@ while read -r round; do
 	read -r _
 	case $3 in
 	confirm) confirm_ready d ;;
-	expiry) decide_now "not confirmed in time" || :; see_through ;;
+	extend) extend_decide 1 ;;
+	# Only the turn that it found passed: what was extended meanwhile is not undone for that.
+	expiry) read_deadline; decide_rollback "not confirmed in time" "$DEADLINE_TURN" || :; see_through ;;
 	abort) decide_rollback "asked for by hand" || :; see_through ;;
 	boot) decide_rollback "the host was started again" || :; see_through ;;
 	esac
@@ -117,8 +120,8 @@ fn prepare(t: &Target, round: &str) -> PathBuf {
     tx
 }
 
-/// Has all of them decide at once; whether it was confirmed.
-fn race(t: &Target, deciders: &mut [Decider], n: usize) -> bool {
+/// Has all of them decide at once; whether it was confirmed, or what went wrong.
+fn race(t: &Target, deciders: &mut [Decider], n: usize) -> Result<bool, String> {
     let round = format!("01ROUND{n}");
     let tx = prepare(t, &round);
     for decider in deciders.iter_mut() {
@@ -133,39 +136,79 @@ fn race(t: &Target, deciders: &mut [Decider], n: usize) -> bool {
         deciders[(n + at) % count].tell("go");
     }
     let told: Vec<_> = deciders.iter_mut().map(Decider::verdict).collect();
-    let turn = fs::read_to_string(tx.join("turn.1")).unwrap();
+    let read = |turn: usize| fs::read_to_string(tx.join(format!("turn.{turn}"))).unwrap_or_default();
+    let extended = read(1) == "extend 1\n";
+    let last = if extended { 2 } else { 1 };
+    let turn = read(last);
     let confirmed = turn.starts_with("confirm");
     let (end, others) = if confirmed {
         ("confirmed", ["confirmed already=0", "state confirmed"])
     } else {
-        assert_eq!(turn, "rollback\n");
         ("rolled_back", ["denied reason=too_late", "state rolled_back"])
     };
     for (decider, told) in DECIDERS.iter().zip(&told) {
-        let expected = if *decider == "confirm" { others[0] } else { others[1] };
-        assert_eq!(told, expected, "{round}: {decider} was told wrong; the turn says {turn}");
+        let expected = match *decider {
+            "confirm" => others[0],
+            "extend" if extended => "extended by=1",
+            "extend" => "denied reason=too_late",
+            _ => others[1],
+        };
+        ensure(told.starts_with(expected), || {
+            format!("{round}: {decider} was told {told}; the turn says {turn}")
+        })?;
     }
-    assert!(!tx.join("turn.2").exists() && !t.state().join("current").exists(), "{round}");
-    assert_eq!(fs::read_to_string(tx.join("done")).unwrap(), format!("{end}\nend\n"), "{round}");
+    ensure(confirmed || turn == "rollback\n", || format!("{round}: the turn says {turn:?}"))?;
+    let is_over = !tx.join(format!("turn.{}", last + 1)).exists() && !t.state().join("current").exists();
+    ensure(is_over, || format!("{round} isn't over"))?;
+    let done = fs::read_to_string(tx.join("done")).unwrap();
+    ensure(done == format!("{end}\nend\n"), || format!("{round}: done says {done}"))?;
     let journal = fs::read_to_string(tx.join("journal")).unwrap();
     let ends = |line: &&str| line.starts_with("confirmed") || line.starts_with("rolled_back");
     let ends: Vec<_> = journal.lines().filter(ends).collect();
-    assert!(ends.len() == 1 && ends[0].starts_with(end), "{round}: {journal}");
+    ensure(ends.len() == 1 && ends[0].starts_with(end), || format!("{round}: {journal}"))?;
     fs::remove_dir_all(tx).unwrap();
-    confirmed
+    Ok(confirmed)
+}
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+fn start_all(t: &Target, library: &Path) -> Vec<Decider> {
+    let script = t.path().join("decider");
+    fs::write(&script, CONTENDER).unwrap();
+    DECIDERS.iter().map(|role| Decider::start(t, &script, library, role)).collect()
 }
 
 #[test]
 fn of_all_who_decide_at_once_one_wins_and_each_other_is_told_so() {
     let rounds = std::env::var("SNAPBACK_RACES").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     everywhere(|t| {
-        let library = library(t);
-        let script = t.path().join("decider");
-        fs::write(&script, CONTENDER).unwrap();
-        let mut deciders: Vec<_> =
-            DECIDERS.iter().map(|role| Decider::start(t, &script, &library, role)).collect();
-        let confirmed = (0..rounds).filter(|n| race(t, &mut deciders, *n)).count();
+        let mut deciders = start_all(t, &library(t));
+        let confirmed = (0..rounds).filter(|n| race(t, &mut deciders, *n).unwrap()).count();
         eprintln!("races: {}: {rounds} rounds, {confirmed} confirmed", t.shell);
         assert!(confirmed > 0 && confirmed < rounds, "they never met: {confirmed} of {rounds}");
+    });
+}
+
+/// Looks, then writes: what the link is there to prevent.
+const CHECK_THEN_ACT: &str = r#"
+take_turn() {
+	read_decision
+	[ -z "$DECISION" ] && [ ! -e "$TX/turn.$TURN" ] || return 1
+	cp "$TX/$1" "$TX/turn.$TURN"
+}
+"#;
+
+/// A test of the test.
+#[test]
+fn deciders_that_look_and_then_write_are_caught() {
+    everywhere(|t| {
+        let library = library(t);
+        let text = fs::read_to_string(&library).unwrap() + CHECK_THEN_ACT;
+        fs::write(&library, text).unwrap();
+        let mut deciders = start_all(t, &library);
+        let caught = (0..10 * ROUNDS).find_map(|n| race(t, &mut deciders, n).err());
+        assert!(caught.is_some(), "in {} rounds nobody noticed", 10 * ROUNDS);
     });
 }

@@ -26,6 +26,7 @@ mod theirs;
 mod tree;
 mod twice;
 mod undo;
+mod verbs;
 
 /// The interpreters that targets have, as they are called.
 const SHELLS: [&str; 4] = ["dash", "busybox sh", "bash --posix", "mksh"];

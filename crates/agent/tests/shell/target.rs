@@ -85,7 +85,12 @@ impl Target {
     }
 
     pub fn connect(&self) -> Connection<'_> {
-        Connection::open(self)
+        Connection::open(self, &self.state())
+    }
+
+    /// A connection to a host whose state lies elsewhere.
+    pub fn connect_with_state(&self, state: &Path) -> Connection<'_> {
+        Connection::open(self, state)
     }
 
     /// One call over a connection of its own.
@@ -207,12 +212,12 @@ pub struct Connection<'a> {
 const SERVE: &str = r#"while read -r j; do /bin/sh -c "$(cat "$j/cmd")" <"$j/in" >"$j/out" 2>"$j/err"; echo $? >"$j/rc"; done"#;
 
 impl<'a> Connection<'a> {
-    fn open(target: &'a Target) -> Self {
+    fn open(target: &'a Target, state: &Path) -> Self {
         let server = Command::new(SSHD.as_path())
             .args(["-c", SERVE])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("SNAPBACK_STATE", target.state())
+            .env("SNAPBACK_STATE", state)
             // Whatever machine this is: no unit and no boot hook of it.
             .env("SNAPBACK_GUARD", "bare")
             .env("SNAPBACK_SH", target.shell)

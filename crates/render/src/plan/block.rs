@@ -3,9 +3,9 @@
 use super::files::FilesPage;
 use super::{HostPlan, guard, headed, revert, script};
 use crate::palette::Palette;
+use crate::told::path;
 use snapback_core::change::{Change, ChangeKind};
 use snapback_core::content::Sha256Hex;
-use snapback_core::event::visible;
 use snapback_core::inspection::{ChangeInspection, Inspection};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl<'a> Blocks<'a> {
         }
         for (index, change) in plan.job.changes.iter().enumerate() {
             match inspection.changes.get(index) {
-                Some(found) if !found.would_change() => as_wanted.push(visible(&change.name)),
+                Some(found) if !found.would_change() => as_wanted.push(path(&change.name)),
                 found => self.change(change, found, &mut lines),
             }
         }
@@ -66,7 +66,7 @@ impl<'a> Blocks<'a> {
     }
 
     fn change(&mut self, change: &Change, found: Option<&ChangeInspection>, lines: &mut Vec<String>) {
-        let head = format!("{} ({})", visible(&change.name), change.kind.word());
+        let head = format!("{} ({})", path(&change.name), change.kind.word());
         lines.push(self.palette.heading(&head));
         let told = match (&change.kind, found) {
             (ChangeKind::Files(files), Some(found @ ChangeInspection::Files { .. })) => {

@@ -4,6 +4,7 @@ use super::deed::{Deed, deeds, what_is, what_shall_be};
 use super::{diff, script};
 use crate::palette::Palette;
 use crate::quantity::bytes;
+use crate::told::path;
 use snapback_core::change::{EntryKind, FileEntry, FilesChange};
 use snapback_core::content::Sha256Hex;
 use snapback_core::event::visible;
@@ -42,22 +43,21 @@ impl<'a> FilesPage<'a> {
         let palette = self.palette;
         match deed {
             Deed::Create(entry) => {
-                lines.push(palette.good(&format!("+ create {}", visible(&entry.dest))) + &as_created(entry));
+                lines.push(palette.good(&format!("+ create {}", path(&entry.dest))) + &as_created(entry));
                 self.content(entry, None, lines);
             }
             Deed::Change(entry, differs) => {
                 let attributes = changed_attributes(entry, differs);
-                lines.push(palette.notable(&format!("~ change {}", visible(&entry.dest))) + &attributes);
+                lines.push(palette.notable(&format!("~ change {}", path(&entry.dest))) + &attributes);
                 self.content(entry, Some(differs), lines);
             }
             Deed::Replace(entry, differs) => {
-                let types =
-                    format!("{} -> {}", visible(&what_is(&differs.now)), visible(&what_shall_be(entry)));
-                let head = format!("! REPLACE {}: {types}", visible(&entry.dest));
+                let types = format!("{} -> {}", path(&what_is(&differs.now)), path(&what_shall_be(entry)));
+                let head = format!("! REPLACE {}: {types}", path(&entry.dest));
                 lines.push(palette.bad(&head) + &as_created(entry));
                 self.content(entry, None, lines);
             }
-            Deed::Delete(path) => lines.push(palette.bad(&format!("- DELETE {}", visible(path)))),
+            Deed::Delete(deleted) => lines.push(palette.bad(&format!("- DELETE {}", path(deleted)))),
             Deed::Stray(index) => lines.push(palette.bad(&format!(
                 "! the host names path {index}, which this change doesn't have: run the plan again"
             ))),
@@ -98,7 +98,7 @@ fn as_created(entry: &FileEntry) -> String {
     match &entry.what {
         EntryKind::File { size, .. } => format!("  (mode {:04o}, {}{owner})", entry.mode, bytes(*size)),
         EntryKind::Dir => format!("/  (mode {:04o}{owner})", entry.mode),
-        EntryKind::Symlink { target } => format!(" -> {}{owner}", visible(target)),
+        EntryKind::Symlink { target } => format!(" -> {}{owner}", path(target)),
     }
 }
 
@@ -108,7 +108,7 @@ fn changed_attributes(entry: &FileEntry, differs: &PathDiffers) -> String {
     if let EntryKind::Symlink { target } = &entry.what {
         if now.target.as_ref() != Some(target) {
             let from = now.target.as_deref().unwrap_or("?");
-            parts.push(format!("symlink to {} -> {}", visible(from), visible(target)));
+            parts.push(format!("symlink to {} -> {}", path(from), path(target)));
         }
     } else if now.mode != entry.mode {
         parts.push(format!("mode {:04o} -> {:04o}", now.mode, entry.mode));

@@ -2,7 +2,7 @@
 
 use crate::palette::Palette;
 use crate::quantity::limit;
-use crate::told::one_line;
+use crate::told::{one_line, path};
 use snapback_core::change::ChangeKind;
 use snapback_core::check::{Check, Where};
 use snapback_core::deadline::ConfirmPolicy;
@@ -20,19 +20,16 @@ pub(super) const NO_BOOT_HOOK: &str =
 pub(super) fn lines(job: &HostJob, inspection: &Inspection, palette: Palette) -> Vec<String> {
     let guard = &inspection.guard;
     let mut lines = vec![palette.heading("guard")];
-    let backend = visible(&guard.backend);
+    let backend = path(&guard.backend);
     if has_boot_hook(guard) {
-        lines.push(format!(
-            "  {backend}; after a reboot the boot hook undoes ({})",
-            visible(&guard.boot_hook)
-        ));
+        lines.push(format!("  {backend}; after a reboot the boot hook undoes ({})", path(&guard.boot_hook)));
     } else {
         lines.push(format!("  {backend}; {}", palette.bad(NO_BOOT_HOOK)));
     }
     if guard.volatile_state {
         let text = format!(
             "VOLATILE: {} does not survive a reboot, and the record of how to undo goes with it",
-            visible(&guard.state_dir)
+            path(&guard.state_dir)
         );
         lines.push(format!("  {}", palette.bad(&text)));
     }

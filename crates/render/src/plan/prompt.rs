@@ -6,9 +6,8 @@ use super::script::{command, is_irreversible};
 use super::{HostPlan, MOST_NAMES, PlanView, locks, rollout, unread};
 use crate::names::joined;
 use crate::quantity::count;
-use crate::told::one_line;
+use crate::told::{one_line, path};
 use snapback_core::change::{Change, ChangeKind, FilesChange};
-use snapback_core::event::visible;
 use snapback_core::inspection::ChangeInspection;
 use std::collections::HashMap;
 
@@ -92,8 +91,7 @@ impl Things {
             self.weak_guard.add(NO_BOOT_HOOK.to_owned(), host);
         }
         if inspection.guard.volatile_state {
-            let text =
-                format!("VOLATILE: {} does not survive a reboot", visible(&inspection.guard.state_dir));
+            let text = format!("VOLATILE: {} does not survive a reboot", path(&inspection.guard.state_dir));
             self.weak_guard.add(text, host);
         }
         self.deadlines.add(deadline(&plan.job.confirm), host);
@@ -125,7 +123,7 @@ impl Things {
                 }
             }
             ChangeKind::Script(script) => {
-                let text = format!("{}: {}", visible(&change.name), command(&script.apply));
+                let text = format!("{}: {}", path(&change.name), command(&script.apply));
                 if script.irreversible || is_irreversible(script) {
                     self.irreversible.add(text, host);
                 } else {
@@ -138,10 +136,10 @@ impl Things {
     fn files(&mut self, files: &FilesChange, found: &ChangeInspection, host: &str) {
         for deed in deeds(files, found) {
             match deed {
-                Deed::Delete(path) => self.deletes.add(visible(path), host),
+                Deed::Delete(deleted) => self.deletes.add(path(deleted), host),
                 Deed::Replace(entry, differs) => {
                     let types = format!("{} -> {}", what_is(&differs.now), what_shall_be(entry));
-                    self.replaces.add(format!("{} ({})", visible(&entry.dest), visible(&types)), host);
+                    self.replaces.add(format!("{} ({})", path(&entry.dest), path(&types)), host);
                 }
                 Deed::Create(_) | Deed::Change(..) | Deed::Stray(_) => {}
             }

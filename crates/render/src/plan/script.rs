@@ -1,7 +1,7 @@
 //! A `script` change on the page.
 
 use crate::palette::Palette;
-use crate::told::one_line;
+use crate::told::{one_line, path};
 use snapback_core::change::{Command, ScriptChange};
 use snapback_core::event::visible;
 use snapback_core::local_change::LocalChange;
@@ -14,7 +14,7 @@ pub(super) fn lines(script: &ScriptChange, palette: Palette) -> Vec<String> {
         lines.push(format!("undo   rollback: {}", command(rollback)));
     }
     if !script.watch.is_empty() {
-        let watched: Vec<_> = script.watch.iter().map(|path| visible(path)).collect();
+        let watched: Vec<_> = script.watch.iter().map(|watched| path(watched)).collect();
         lines.push(format!("undo   watch puts back: {}", watched.join(", ")));
     }
     if is_irreversible(script) {

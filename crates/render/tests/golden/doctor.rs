@@ -3,7 +3,7 @@ use crate::recorded::HOSTILE;
 use insta::assert_snapshot;
 use snapback_render::doctor::{DoctorRow, Health, Marks, doctor_json, render_doctor, worst};
 
-fn row(host: &str, item: &str, ok: Health, found: &str, mend: &str) -> DoctorRow {
+pub(crate) fn row(host: &str, item: &str, ok: Health, found: &str, mend: &str) -> DoctorRow {
     let [host, item, found, mend] = [host, item, found, mend].map(str::to_owned);
     DoctorRow { host, item, ok, found, mend }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what builds a test's input may fail as the test itself may")]
 
 mod doctor;
+mod hostile;
 mod json;
 mod lines;
 mod page;

@@ -303,41 +303,39 @@ fn thousands_of_hosts_with_one_plan_are_one_block() {
     assert!(page.lines().count() < 15, "{page}");
 }
 
-#[test]
-fn nothing_a_target_says_drives_the_terminal() {
-    let changes = || {
-        let mut files =
-            files(vec![file(HOSTILE, "new", 4), file("/b", "new", 4), file("/c", "png", 4)], &[HOSTILE]);
-        if let ChangeKind::Files(files) = &mut files.kind {
-            files.validate = Some(inline(HOSTILE));
-        }
-        files.name = HOSTILE.to_owned();
-        vec![files, script(HOSTILE, |s| s.watch = vec![HOSTILE.to_owned()])]
-    };
+/// A plan in which every text that isn't ours is this one.
+pub(crate) fn plan_saying(said: &str) -> Planned {
+    let mut files = files(vec![file(said, "new", 4), file("/b", "new", 4), file("/c", "png", 4)], &[said]);
+    if let ChangeKind::Files(files) = &mut files.kind {
+        files.validate = Some(inline(said));
+    }
+    files.name = said.to_owned();
+    let changes = vec![files, script(said, |s| s.watch = vec![said.to_owned()])];
     let found = vec![
         differ(
-            vec![
-                (0, present("old", 4), Some(HOSTILE)),
-                (1, symlink(HOSTILE), None),
-                (2, present("x", 1), None),
-            ],
-            &[HOSTILE],
+            vec![(0, present("old", 4), Some(said)), (1, symlink(said), None), (2, present("x", 1), None)],
+            &[said],
         ),
         ChangeInspection::Script { as_wanted: false },
     ];
-    let planned = Planned::default()
-        .text("new", HOSTILE)
-        .host("app01", changes(), found)
+    Planned::default()
+        .text("new", said)
+        .host("app01", changes, found)
         .but(|_, inspection| {
-            inspection.pending = Some(pending(HOSTILE));
-            inspection.guard.backend = HOSTILE.to_owned();
-            inspection.guard.boot_hook = HOSTILE.to_owned();
-            inspection.guard.state_dir = HOSTILE.to_owned();
+            inspection.pending = Some(pending(said));
+            inspection.guard.backend = said.to_owned();
+            inspection.guard.boot_hook = said.to_owned();
+            inspection.guard.state_dir = said.to_owned();
             inspection.guard.volatile_state = true;
-            inspection.guard.limits = vec![HOSTILE.to_owned()];
+            inspection.guard.limits = vec![said.to_owned()];
         })
-        .unread("app02", HOSTILE)
-        .note(HOSTILE);
+        .unread("app02", said)
+        .note(said)
+}
+
+#[test]
+fn nothing_a_target_says_drives_the_terminal() {
+    let planned = plan_saying(HOSTILE);
     for text in [page(&planned), planned.view(false, prompt_text)] {
         assert_harmless(&text);
         assert!(text.contains("\\x1b[2J"), "{text}");

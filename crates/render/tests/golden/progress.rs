@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A terminal whose time stands still, so that a slow machine shows the same page.
-fn terminal(rows: u16) -> (InMemoryTerm, Progress) {
+pub(crate) fn terminal(rows: u16) -> (InMemoryTerm, Progress) {
     terminal_with_clock(rows, || Duration::ZERO)
 }
 
@@ -24,7 +24,7 @@ fn terminal_with_clock(rows: u16, clock: impl Fn() -> Duration + Send + 'static)
     (terminal, Progress::new(screen, Verbosity::Normal))
 }
 
-fn tell(progress: &mut Progress, events: &[Event]) {
+pub(crate) fn tell(progress: &mut Progress, events: &[Event]) {
     for event in events {
         progress.on_event(event).unwrap();
     }

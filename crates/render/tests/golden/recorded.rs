@@ -145,7 +145,12 @@ pub(crate) fn ended(result: HostResult, cause: &str, state: &str, next: &str) ->
 
 /// One event of every kind, every text of it hostile.
 pub(crate) fn hostile_events() -> Vec<Event> {
-    let text = || HOSTILE.to_owned();
+    events_saying(HOSTILE)
+}
+
+/// One event of every kind, every text of it this one.
+pub(crate) fn events_saying(said: &str) -> Vec<Event> {
+    let text = || said.to_owned();
     let mut run = Recording::of(&["web1", "web2"]);
     run.events.clear();
     run.say(None, EventKind::RunStarted { fleet: text(), hosts: vec![host("web1"), host("web2")] });
@@ -158,20 +163,20 @@ pub(crate) fn hostile_events() -> Vec<Event> {
         EventKind::Output { step: text(), line: text() },
         EventKind::ChangeFinished { index: 0, name: text(), ms: 1 },
         EventKind::Applied { left: 1 },
-        check(HOSTILE, CheckStatus::Failed, HOSTILE),
-        check(HOSTILE, CheckStatus::RedBefore, HOSTILE),
+        check(said, CheckStatus::Failed, said),
+        check(said, CheckStatus::RedBefore, said),
         EventKind::Ready { left: 1 },
         EventKind::LineLost { during: text() },
         EventKind::Confirming { attempt: 2 },
         EventKind::ConfirmFailed { reason: text() },
         EventKind::RollbackStarted { cause: text() },
-        undo_item(HOSTILE, false, HOSTILE),
+        undo_item(said, false, said),
         EventKind::Warning { text: text() },
     ];
     for kind in kinds {
         run.on("web1", kind);
     }
-    run.warned(HOSTILE).on("web1", ended(HostResult::RollbackFailed, HOSTILE, HOSTILE, HOSTILE));
+    run.warned(said).on("web1", ended(HostResult::RollbackFailed, said, said, said));
     run.finished(3)
 }
 

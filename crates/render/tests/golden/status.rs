@@ -66,17 +66,22 @@ fn the_same_as_json() {
     assert_eq!(value["hosts"][4]["error"], "connection refused");
 }
 
+/// Rows in which every text that isn't ours is this one.
+pub(crate) fn rows_saying(said: &str) -> Vec<StatusRow> {
+    let mut last = ended(said, &[said]);
+    if let Some(last) = &mut last {
+        last.owner = said.to_owned();
+    }
+    let pending = Pending { comment: said.to_owned(), state: said.to_owned(), ..pending(said) };
+    vec![
+        StatusRow { pending: Some(pending), last, ..row("web1") },
+        StatusRow { error: Some(said.to_owned()), ..row("web2") },
+    ]
+}
+
 #[test]
 fn nothing_a_target_says_drives_the_terminal() {
-    let mut last = ended(HOSTILE, &[HOSTILE]);
-    if let Some(last) = &mut last {
-        last.owner = HOSTILE.to_owned();
-    }
-    let pending = Pending { comment: HOSTILE.to_owned(), state: HOSTILE.to_owned(), ..pending(HOSTILE) };
-    let rows = [
-        StatusRow { pending: Some(pending), last, ..row("web1") },
-        StatusRow { error: Some(HOSTILE.to_owned()), ..row("web2") },
-    ];
+    let rows = rows_saying(HOSTILE);
     assert_harmless(&render_status(&rows, false));
     assert_harmless(&status_json(&rows).unwrap());
     assert_eq!(render_status(&rows, false).lines().count(), 4);
