@@ -54,6 +54,8 @@ fn go_back(fleet: &mut Fleet, to: &str) {
     for job in &mut fleet.jobs {
         let revert = RevertChange { to: to.to_owned(), timeout: TIMEOUT.min(job.confirm.apply_timeout) };
         job.changes = vec![Change { name: "going back".to_owned(), kind: ChangeKind::Revert(revert) }];
+        // They belong to what the fleet file says now, and may be anything but what going back needs.
+        job.local.clear();
     }
     fleet.course = Course::in_one_batch(fleet.jobs.len());
     fleet.notes.clear();

@@ -3,7 +3,7 @@
 use super::files::FilesPage;
 use super::{HostPlan, guard, headed, revert, script};
 use crate::palette::Palette;
-use crate::told::path;
+use crate::told::{one_line, path};
 use snapback_core::change::{Change, ChangeKind};
 use snapback_core::content::Sha256Hex;
 use snapback_core::inspection::{ChangeInspection, Inspection};
@@ -46,7 +46,7 @@ impl<'a> Blocks<'a> {
         let mut as_wanted = Vec::new();
         for change in &plan.job.local {
             lines.push(
-                self.palette.heading(&format!("{} (script, where deploy runs)", visible(&change.name))),
+                self.palette.heading(&format!("{} (script, where deploy runs)", one_line(&change.name))),
             );
             lines.extend(
                 script::local_lines(change, self.palette).into_iter().map(|line| format!("  {line}")),

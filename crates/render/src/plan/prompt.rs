@@ -78,7 +78,7 @@ impl Things {
         let Ok(inspection) = plan.found else { return };
         let host = plan.host.as_str();
         for change in &plan.job.local {
-            let text = format!("{} (where deploy runs): {}", visible(&change.name), command(&change.apply));
+            let text = format!("{} (where deploy runs): {}", one_line(&change.name), command(&change.apply));
             let tally = if change.rollback.is_none() { &mut self.irreversible } else { &mut self.runs };
             tally.add(text, host);
         }
@@ -105,12 +105,12 @@ impl Things {
             ChangeKind::Files(files) => self.files(files, found, host),
             ChangeKind::Revert(_) => {
                 let ChangeInspection::Revert(found) = found else { return };
-                for path in found.paths.iter().filter(|path| path.conflict) {
+                for changed in found.paths.iter().filter(|p| p.conflict) {
                     self.replaces
-                        .add(format!("{} (changed since by somebody else)", visible(&path.path)), host);
+                        .add(format!("{} (changed since by somebody else)", path(&changed.path)), host);
                 }
-                for path in found.paths.iter().filter(|path| path.remove && !path.conflict) {
-                    self.deletes.add(visible(&path.path), host);
+                for gone in found.paths.iter().filter(|p| p.remove && !p.conflict) {
+                    self.deletes.add(path(&gone.path), host);
                 }
                 for script in &found.scripts {
                     self.runs.add(format!("rollback of {script}"), host);

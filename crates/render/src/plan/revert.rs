@@ -13,7 +13,7 @@ pub(super) fn lines(change: &RevertChange, found: &RevertFound, palette: Palette
     let mut lines = vec![format!("back to before run {}", visible(&change.to))];
     for path in found.paths.iter().take(MOST) {
         let what = if path.remove { "- remove" } else { "~ put back" };
-        let line = format!("{what} {}", visible(&path.path));
+        let line = format!("{what} {}", crate::told::path(&path.path));
         lines.push(match path.conflict {
             true => palette.bad(&format!("{line}  (CONFLICT: somebody else changed it since)")),
             false => line,

@@ -3,7 +3,6 @@
 use crate::palette::Palette;
 use crate::told::{one_line, path};
 use snapback_core::change::{Command, ScriptChange};
-use snapback_core::event::visible;
 use snapback_core::local_change::LocalChange;
 
 /// Returns the lines of a script that would run.

@@ -175,6 +175,7 @@ fn job(name: &str, changes: Vec<Change>) -> HostJob {
         confirm,
         last_resort,
         proof: Default::default(),
+        keep: 5,
         vars,
     }
 }
