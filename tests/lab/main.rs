@@ -10,6 +10,7 @@ mod e2e_fresh;
 mod e2e_guard;
 mod e2e_happy;
 mod e2e_lockout;
+mod e2e_moves;
 mod e2e_places;
 mod e2e_power;
 mod e2e_refused;
