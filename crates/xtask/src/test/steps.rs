@@ -42,7 +42,9 @@ pub(crate) fn shellcheck() -> End {
 
 /// Runs the tests that need no root.
 pub(crate) fn tests(tally: &mut Tally) -> End {
-    counted(cargo().args(["test", "--workspace", "--no-fail-fast"]), tally)
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    counted(command.env("RUST_TEST_THREADS", waiting_threads()), tally)
 }
 
 /// Builds the trees that the lab's hosts share.
@@ -56,8 +58,12 @@ pub(crate) fn lab_image(root: Root) -> End {
 
 /// Runs the tests on the lab's hosts, some at a time: each boots hosts of its own.
 pub(crate) fn lab_tests(root: Root, tally: &mut Tally) -> End {
-    let threads = (2 * thread::available_parallelism().map_or(1, usize::from)).min(8).to_string();
-    as_root(root, "lab", &threads, tally)
+    as_root(root, "lab", &waiting_threads(), tally)
+}
+
+/// Most tests wait for a window to end or a process to go, so more of them run than there are processors.
+fn waiting_threads() -> String {
+    (2 * thread::available_parallelism().map_or(1, usize::from)).min(8).to_string()
 }
 
 /// Runs the tests on whole machines, two at a time: an emulated processor takes a real one.
