@@ -32,7 +32,8 @@ impl Secret {
         let mut runs: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         runs.sort();
         let record = fs::read_to_string(runs.last().unwrap()).unwrap();
-        let record: Value = serde_json::from_str(record.lines().next().unwrap()).unwrap();
+        let mut lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let record = lines.find(|line| line["entry"] == "host").unwrap();
         let text = |key: &str| record[key].as_str().unwrap().to_owned();
         Self { run: text("run"), token: text("token"), digest: text("plan_digest"), r#become }
     }

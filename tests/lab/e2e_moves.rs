@@ -188,7 +188,7 @@ fn a_half_moved_fleet_is_finished_or_found_where_it_is() {
     let both = [(&one, &first), (&two, &second)];
     // Only the first one moves: the second one's script does nothing, and is undone.
     let only_one = |way: &Move| if way.ways == first.ways { way.apply.clone() } else { "true".to_owned() };
-    let said = stage.run(&fleet(&both, 30, only_one));
+    let said = stage.run(&fleet(&both, 60, only_one));
     said.expect("app1", "confirmed", 1);
     said.expect("app2", "rolled_back", 1);
     // Again: one by its new way and unchanged, the other one moves.
