@@ -42,10 +42,14 @@ impl PartialEq for Place {
 }
 
 impl Place {
-    /// Returns a place; a range outside of the text is cut to it.
+    /// Returns a place; a range outside of the text is cut to it, and one that begins or ends within a
+    /// character takes all of it (a template's error can).
     pub(crate) fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
-        let end = range.end.min(source.text.len());
-        Self { source: Arc::clone(source), range: range.start.min(end)..end }
+        let text = &source.text;
+        let boundary = |at: &usize| text.is_char_boundary(*at);
+        let end = (range.end.min(text.len())..).find(boundary).unwrap_or(text.len());
+        let start = (0..=range.start.min(end)).rev().find(boundary).unwrap_or(0);
+        Self { source: Arc::clone(source), range: start..end }
     }
 
     /// Returns the place of a whole text.
@@ -133,5 +137,18 @@ impl At<String> {
             }
             None => self.place.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_cut_to_the_text_and_to_whole_characters() {
+        let source = Source::of_argument("--x", "a\u{9b}\u{202e}z");
+        assert_eq!(Place::new(&source, 1..99).written(), "\u{9b}\u{202e}z");
+        assert_eq!(Place::new(&source, 2..4).written(), "\u{9b}\u{202e}");
+        assert_eq!(Place::new(&source, 98..99).written(), "");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::place::Place;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use snapback_core::event::visible;
 use snapback_core::host::HostName;
 use std::cell::RefCell;
 use std::fmt;
@@ -70,7 +71,7 @@ impl Problem {
     }
 
     fn group(&self) -> Group<'_> {
-        let mut group = Group::with_title(Level::ERROR.primary_title(&self.message));
+        let mut group = Group::with_title(Level::ERROR.primary_title(shown(&self.message)));
         if let Some(place) = &self.place {
             for snippet in snippets(place, self.related.as_ref()) {
                 group = group.element(snippet);
@@ -80,10 +81,15 @@ impl Problem {
             group = group.element(Level::NOTE.message(hosts));
         }
         match &self.hint {
-            Some(hint) => group.element(Level::HELP.message(hint)),
+            Some(hint) => group.element(Level::HELP.message(shown(hint))),
             None => group,
         }
     }
+}
+
+/// Our own words may quote the file's, of which the renderer lets a carriage return through.
+fn shown(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the quoted text: one block when both places are in the same text, else one for each.
@@ -94,7 +100,7 @@ fn snippets<'a>(
     let quoted = |place: &'a Place| Snippet::source(place.text()).path(place.name());
     let primary = quoted(place).annotation(AnnotationKind::Primary.span(place.range()));
     let Some((other, label)) = related else { return vec![primary] };
-    let second = AnnotationKind::Context.span(other.range()).label(label.as_str());
+    let second = AnnotationKind::Context.span(other.range()).label(shown(label));
     if place.same_text(other) {
         vec![primary.annotation(second)]
     } else {
