@@ -102,7 +102,7 @@ impl Target {
              [[changes.files]]\ncontent = \"after\\n\"\ndest = \"/etc/shop/added\"\n\
              [[changes]]\nkind = \"script\"\napply = \"echo all >/etc/shop/by-script\"\n\
              rollback = \"echo script >/etc/shop/by-script\"\n\
-             [[checks]]\nname = \"wait\"\nwhere = \"local\"\nrun = \"sleep 8; false\"\ntimeout = \"9s\"\nhealthy_deadline = \"6s\"\n",
+             [[checks]]\nname = \"wait\"\nwhere = \"local\"\nrun = \"sleep 20; false\"\ntimeout = \"21s\"\nhealthy_deadline = \"19s\"\n",
         );
         let run = stage.start(&fleet, &[]);
         self.wait_for(15, "cd \"$T\" && test -e ready && test -e /etc/shop/added");
