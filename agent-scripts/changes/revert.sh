@@ -2,7 +2,7 @@
 # The kind "revert": back to before a run that was confirmed. It carries no content: what is put back is held here.
 #
 # Of all that is in the range, each path gets the oldest state; scripts are undone newest first; then the handlers.
-# In job/c/N: `to` (the run), `sources` ("AGE ID CHANGE", the oldest has the least), `goal` ("AGE META/path", "none": nothing
+# In job/c/N: `to` (the run), `alone` (there, if no later run may be undone with it), `sources` ("AGE ID CHANGE", the oldest has the least), `goal` ("AGE META/path", "none": nothing
 # shall be there), `scripts` (those whose rollback is due), `runs` (what is undone), and `back`, a snapshot of the goal.
 
 revert_inspect() {
@@ -13,6 +13,7 @@ revert_inspect() {
 	choose_runs "$ri_to" "$ri_dir" || return 1
 	put 1 >"$ri_dir/wanted"
 	report "revert n=$1 to=$ri_to"
+	if [ -e "$ri_dir/alone" ]; then is_alone "$ri_to" "$ri_dir/history" || return 1; fi
 	[ -s "$ri_dir/range" ] || return 0
 	LC_ALL=C sort -r "$ri_dir/range" >"$ri_dir/runs"
 	list_sources "$ri_dir" || return 1

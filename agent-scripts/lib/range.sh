@@ -29,6 +29,22 @@ choose_runs() {
 	done <"$2/history"
 }
 
+# is_alone RUN HISTORY: whether going back undoes RUN and no later run of the fleet. Rollbacks don't count: they have
+# undone what they could of it.
+is_alone() {
+	WHY="this host holds nothing of run $1"
+	while read -r _ ia_fleet ia_kind _ ia_id; do
+		[ "$ia_fleet" = "$SPEC_fleet" ] && [ "$ia_kind" = run ] || continue
+		if [ "$ia_id" = "$1" ]; then
+			WHY=
+			return 0
+		fi
+		WHY="run $ia_id has changed this host since: going back to before run $1 would undo that as well"
+		return 1
+	done <"$2"
+	return 1
+}
+
 # Sets FIRST to the place of the first transaction to go back over: RUN's, or where RUN changed nothing here, that of
 # the next one. Nothing: there is none.
 find_first() {

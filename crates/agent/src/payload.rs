@@ -5,7 +5,9 @@
 use crate::bundle::agent;
 use crate::hash::sha256_hex;
 use crate::inspect::Inspected;
-use snapback_core::change::{Change, ChangeKind, Command, EntryKind, FileEntry, FilesChange, ScriptChange};
+use snapback_core::change::{
+    Change, ChangeKind, Command, EntryKind, FileEntry, FilesChange, RevertChange, ScriptChange,
+};
 use snapback_core::check::{Check, Probe, Where};
 use snapback_core::content::{Content, Contents, Sha256Hex};
 use snapback_core::job::{HostJob, RunSpec};
@@ -119,8 +121,13 @@ impl<'a> Archive<'a> {
         match &change.kind {
             ChangeKind::Files(files) => self.files(n, files),
             ChangeKind::Script(script) => self.script(n, script),
-            ChangeKind::Revert(revert) => self.text(&format!("job/c/{n}/to"), &format!("{}\n", revert.to)),
+            ChangeKind::Revert(revert) => self.revert(n, revert),
         }
+    }
+
+    fn revert(&mut self, n: usize, revert: &RevertChange) -> Result<(), PayloadError> {
+        self.text(&format!("job/c/{n}/to"), &format!("{}\n", revert.to))?;
+        if revert.alone { self.text(&format!("job/c/{n}/alone"), "") } else { Ok(()) }
     }
 
     fn files(&mut self, n: usize, files: &FilesChange) -> Result<(), PayloadError> {

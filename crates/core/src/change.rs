@@ -69,6 +69,8 @@ impl ChangeKind {
 pub struct RevertChange {
     /// The run: it and all of the fleet's since are undone.
     pub to: String,
+    /// Refused where a later run would be undone as well.
+    pub alone: bool,
     /// The longest that putting the paths back, or one handler, may take.
     pub timeout: Duration,
 }

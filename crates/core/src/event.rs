@@ -173,6 +173,20 @@ pub enum EventKind {
         /// Why.
         cause: String,
     },
+    /// The run was stopped by a failure, and what it has confirmed is undone.
+    ScopeUndone {
+        /// The host whose failure it was.
+        because: HostName,
+        /// The hosts that are undone.
+        hosts: Vec<HostName>,
+    },
+    /// A host that was confirmed is taken back to before a run, by a guarded transaction of its own.
+    GoingBack {
+        /// The run.
+        to: String,
+        /// Why.
+        cause: String,
+    },
     /// An item of the undo ended.
     UndoItem {
         /// Which change or path.

@@ -1,6 +1,6 @@
 //! A host's job: everything that one run wants of one host, as plain data.
 
-use crate::change::Change;
+use crate::change::{Change, ChangeKind, RevertChange};
 use crate::check::Check;
 use crate::deadline::ConfirmPolicy;
 use crate::host::HostName;
@@ -10,6 +10,7 @@ use crate::undo::LastResort;
 use crate::way::{Become, Way, WayKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What one run wants of one host. It says nothing of who carries it out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +40,20 @@ pub struct HostJob {
     pub keep: u32,
 }
 
+/// The longest that putting the paths back, or one handler, may take when going back, if apply may take so long.
+const GOING_BACK: Duration = Duration::from_secs(60);
+
 impl HostJob {
+    /// Returns the job that takes this host back to before a run; `alone`: refused where a later run would be undone
+    /// as well. Its checks stay; what is changed on the controller takes no part in it.
+    #[must_use]
+    pub fn going_back(&self, to: &str, alone: bool) -> Self {
+        let timeout = GOING_BACK.min(self.confirm.apply_timeout);
+        let revert = RevertChange { to: to.to_owned(), alone, timeout };
+        let change = Change { name: "going back".to_owned(), kind: ChangeKind::Revert(revert) };
+        Self { changes: vec![change], local: Vec::new(), ..self.clone() }
+    }
+
     /// Returns the way that alone may confirm.
     #[must_use]
     pub fn final_way(&self) -> Option<&Way> {

@@ -79,11 +79,23 @@ impl Run {
                 && task.state.is_final()
         };
         if planned.hosts.iter().filter_map(|at| self.tasks.get(*at)).any(|task| undone(&task)) {
-            let turn =
-                Turn { hook: Hook::OnRollback, batch: Some(planned.number), exit_code: None, ending: None };
-            // Told as a warning; it changes nothing.
-            let _ = self.run_hook(turn).await;
+            self.on_rollback(Some(planned.number)).await;
         }
+    }
+
+    /// Runs `on_rollback` when hosts of this batch were undone that had been confirmed; without a batch, of any.
+    pub(crate) async fn after_undo(&self, batch: Option<usize>) {
+        let planned = batch.and_then(|batch| self.shared.course.batches.get(batch));
+        let counts = |at: &usize| planned.is_none_or(|planned| planned.hosts.binary_search(at).is_ok());
+        if self.tasks.iter().enumerate().any(|(at, task)| task.was_undone() && counts(&at)) {
+            self.on_rollback(planned.map(|planned| planned.number)).await;
+        }
+    }
+
+    async fn on_rollback(&self, batch: Option<usize>) {
+        let turn = Turn { hook: Hook::OnRollback, batch, exit_code: None, ending: None };
+        // Told as a warning; it changes nothing.
+        let _ = self.run_hook(turn).await;
     }
 
     /// Runs `post_deploy` or `on_failure`, by how the run has ended.

@@ -66,6 +66,20 @@ pub(crate) enum Entry {
     Event(Event),
     /// A command of a local change.
     Local(LocalEntry),
+    /// A confirmed host that may be begun to be undone from here on.
+    Undo(UndoRecord),
+}
+
+/// What is kept of a host that was confirmed and is undone again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoRecord {
+    /// The run that it is taken back to before.
+    pub to: String,
+    /// Why.
+    pub cause: String,
+    /// The transaction that does it.
+    #[serde(flatten)]
+    pub host: HostRecord,
 }
 
 /// What is kept of one host of a run.

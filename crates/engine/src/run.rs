@@ -18,10 +18,12 @@ use snapback_core::lifecycle::{Input, State};
 use snapback_core::outcome::{ExitCode, RunFacts, exit_code};
 use snapback_core::rollout::{Course, Ending};
 use snapback_transport::Connector;
+use std::cell::OnceCell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
 
 /// How many connections are kept open between looking and changing, at about 1.4 MB each: opening one again costs
 /// another key exchange.
@@ -64,6 +66,8 @@ pub struct Run {
     pub(crate) halt: Halt,
     pub(crate) signals: Signals,
     pub(crate) hooks: Hooks,
+    /// The host whose failure was one too many.
+    pub(crate) broke: OnceCell<HostName>,
     header: RunHeader,
     began: Instant,
 }
@@ -102,7 +106,9 @@ impl Run {
         };
         let signals = parts.records.signals(&parts.spec.run);
         let shared = Arc::new(Shared {
-            spec: parts.spec,
+            undo_spec: Arc::new(undo_spec(&parts.spec)),
+            undo_slots: Semaphore::new(parts.spec.parallel.max(1)),
+            spec: Arc::new(parts.spec),
             contents: parts.contents,
             dir: parts.dir,
             connector: parts.connector,
@@ -122,6 +128,7 @@ impl Run {
             halt: Halt::default(),
             signals,
             hooks: Hooks::default(),
+            broke: OnceCell::new(),
             header,
             began: Instant::now(),
         }
@@ -272,6 +279,12 @@ impl HostFound<'_> {
     pub fn host(&self) -> &HostName {
         &self.job.host
     }
+}
+
+/// The id is the run's with a letter that no ULID has, so nobody takes it for another run, and it sorts behind it.
+fn undo_spec(spec: &RunSpec) -> RunSpec {
+    let comment = format!("undoes what run {} had confirmed", spec.run);
+    RunSpec { run: format!("{}U", spec.run), comment, ..spec.clone() }
 }
 
 fn now_ms() -> u64 {

@@ -1,6 +1,5 @@
 //! The stream of events: never blocks a host, and drops only what may be dropped.
 
-use crate::local_change::LocalEntry;
 use crate::record::{Entry, RunLog};
 use snapback_core::event::{Event, EventKind, VERSION, Weight};
 use snapback_core::host::HostName;
@@ -59,13 +58,13 @@ impl Events {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Writes down what is done for a local change, and waits until it is on disk.
+    /// Writes down what is about to be done, or was, and waits until it is on disk.
     ///
     /// # Errors
     /// When there is no record, or it can't be written.
-    pub(crate) async fn record_durably(&self, entry: LocalEntry) -> io::Result<()> {
+    pub(crate) async fn record_durably(&self, entry: &Entry) -> io::Result<()> {
         let written = match &*self.log.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(log) => log.append_durably(&Entry::Local(entry))?,
+            Some(log) => log.append_durably(entry)?,
             None => return Err(io::Error::other("there is no record")),
         };
         written.await.map_err(|_| io::Error::other("the writer of the record has failed"))

@@ -26,8 +26,8 @@ pub(crate) struct Verdict {
     left_out: bool,
     /// What is neither undone nor finished on the controller.
     left_here: Vec<String>,
-    /// It failed after it was confirmed, and was not undone.
-    spoiled: bool,
+    /// Its state and what to do next, where a confirmed host wasn't undone and the usual words don't fit.
+    after: Option<(String, String)>,
 }
 
 /// Whether another transaction is in the way.
@@ -236,13 +236,19 @@ impl Verdict {
         self.left_out = true;
     }
 
-    /// A check failed after it was confirmed, and nothing undid it.
-    pub(crate) fn spoiled(cause: &str) -> Self {
-        Self { spoiled: true, ..Self::failed(cause) }
+    /// The same, with its state and what to do next in words of their own.
+    pub(crate) fn with(self, state: String, next: String) -> Self {
+        Self { after: Some((state, next)), ..self }
+    }
+
+    /// The same, for this cause.
+    pub(crate) fn for_cause(self, cause: &str) -> Self {
+        Self { cause: cause.to_owned(), ..self }
     }
 
     pub(crate) fn tell(&self, result: HostResult, host: &HostName, spec: &RunSpec) -> Told {
         let (state, next) = match result {
+            _ if self.after.is_some() => self.after.clone().unwrap_or_default(),
             HostResult::Confirmed => (String::from("the change is in place and confirmed"), String::new()),
             HostResult::Unchanged => (String::from("as wanted already; untouched"), String::new()),
             HostResult::Skipped if self.left_out => (
@@ -252,12 +258,6 @@ impl Verdict {
             HostResult::Skipped => (String::from("untouched"), String::new()),
             HostResult::NotReached => (String::from("untouched"), self.hint.clone()),
             HostResult::RolledBack => (self.rolled_back_state(), self.hint.clone()),
-            HostResult::RollbackFailed if self.spoiled => (
-                String::from(
-                    "the change is in place and confirmed: this version can't undo what was confirmed",
-                ),
-                format!("look at {host}, and mend it or put the old state back by hand"),
-            ),
             HostResult::RollbackFailed => (
                 format!("NOT as before: {}", self.broken_items()),
                 format!("look at {host}, mend it, then: deploy rollback --limit {host}"),

@@ -6,7 +6,7 @@ use crate::quantity::{bytes, count, grouped, limit};
 use crate::told::one_line;
 use snapback_core::event::{Event, EventKind};
 use snapback_core::outcome::HostResult;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// A host that has been at one step for so long is called slow.
@@ -21,7 +21,7 @@ pub(crate) struct Board {
     began_ms: u64,
     total: usize,
     active: Vec<Seat>,
-    done: HashSet<String>,
+    done: HashMap<String, HostResult>,
     results: BTreeMap<HostResult, usize>,
 }
 
@@ -84,7 +84,13 @@ impl Board {
         let Some(host) = event.host.as_ref().map(|h| h.as_str()) else { return };
         if let EventKind::HostFinished { result, .. } = event.kind {
             self.finish(host, result);
-        } else if !self.done.contains(host) {
+            return;
+        }
+        // A host that was done with is worked on once more.
+        if matches!(event.kind, EventKind::GoingBack { .. }) {
+            self.open_again(host);
+        }
+        if !self.done.contains_key(host) {
             self.seat(host, event.at_ms).hear(event);
         }
     }
@@ -129,8 +135,17 @@ impl Board {
 
     fn finish(&mut self, host: &str, result: HostResult) {
         self.active.retain(|seat| seat.host != host);
-        if self.done.insert(host.to_owned()) {
-            *self.results.entry(result).or_default() += 1;
+        self.open_again(host);
+        self.done.insert(host.to_owned(), result);
+        *self.results.entry(result).or_default() += 1;
+    }
+
+    fn open_again(&mut self, host: &str) {
+        if let Some(before) = self.done.remove(host)
+            && let Some(count) = self.results.get_mut(&before)
+        {
+            *count -= 1;
+            self.results.retain(|_, count| *count > 0);
         }
     }
 

@@ -72,7 +72,8 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
         EventKind::BatchStarted { .. }
         | EventKind::BakeStarted { .. }
         | EventKind::GateReached { .. }
-        | EventKind::RolloutEnded { .. } => stage(kind),
+        | EventKind::RolloutEnded { .. }
+        | EventKind::ScopeUndone { .. } => stage(kind),
         EventKind::Warning { text } => format!("warning: {}", one_line(text)),
         EventKind::HostFinished { .. } => finished(kind),
         other => confirmation(other),
@@ -117,6 +118,9 @@ fn stage(kind: &EventKind) -> String {
             };
             format!("{}{left}", ended(*ending, *failures))
         }
+        EventKind::ScopeUndone { because, hosts } => {
+            format!("UNDOING what was confirmed, because {because} failed: {}", joined(hosts, 5))
+        }
         _ => String::new(),
     }
 }
@@ -154,6 +158,7 @@ fn confirmation(kind: &EventKind) -> String {
         EventKind::Confirming { attempt } => format!("confirming over a fresh connection, attempt {attempt}"),
         EventKind::ConfirmFailed { reason } => format!("not confirmed: {reason}"),
         EventKind::RollbackStarted { cause } => format!("undoing: {cause}"),
+        EventKind::GoingBack { to, cause } => format!("going back to before run {to}: {cause}"),
         EventKind::UndoItem { item, ok, detail } => {
             let outcome = if *ok { "undone" } else { "NOT undone" };
             with_detail(&format!("{outcome}: {item}"), detail)

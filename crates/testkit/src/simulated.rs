@@ -33,6 +33,8 @@ pub struct Simulated {
 #[derive(Debug)]
 struct World {
     fates: BTreeMap<String, Fate>,
+    /// What becomes of a host that is undone after it was confirmed; the others can be.
+    undo_fates: BTreeMap<String, Fate>,
     /// From the end of apply until a host undoes itself.
     window: Duration,
     truth: Mutex<Truth>,
@@ -42,8 +44,18 @@ impl Simulated {
     /// Returns a fleet in which each host has its fate and undoes itself after `window`.
     #[must_use]
     pub fn new(fates: impl IntoIterator<Item = (String, Fate)>, window: Duration) -> Self {
-        let fates = fates.into_iter().collect();
-        Self { world: Arc::new(World { fates, window, truth: Mutex::default() }) }
+        Self::with_undo(fates, [], window)
+    }
+
+    /// The same, with what becomes of hosts that are undone after they were confirmed.
+    #[must_use]
+    pub fn with_undo(
+        fates: impl IntoIterator<Item = (String, Fate)>,
+        undo_fates: impl IntoIterator<Item = (String, Fate)>,
+        window: Duration,
+    ) -> Self {
+        let (fates, undo_fates) = (fates.into_iter().collect(), undo_fates.into_iter().collect());
+        Self { world: Arc::new(World { fates, undo_fates, window, truth: Mutex::default() }) }
     }
 
     /// Returns what has really happened so far.
@@ -58,8 +70,17 @@ impl World {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fate(&self, way: &Way) -> Fate {
-        self.fates.get(way.host.as_str()).copied().unwrap_or(Fate::Unreachable)
+    fn fate(&self, host: &str) -> Fate {
+        self.fates.get(host).copied().unwrap_or(Fate::Unreachable)
+    }
+
+    /// What becomes of it now: once its change is confirmed, that can only be undone.
+    fn fate_now(&self, host: &str) -> Fate {
+        if self.truth().is_past_its_change(host) {
+            self.undo_fates.get(host).copied().unwrap_or(Fate::Works(100))
+        } else {
+            self.fate(host)
+        }
     }
 
     /// A handshake, with whoever is there or isn't.
@@ -67,7 +88,7 @@ impl World {
         let _counted = Counted::new(self);
         let host = way.host.as_str();
         self.truth().pass_time(host);
-        if self.fate(way) == Fate::Unreachable || self.truth().is_cut_off(host) {
+        if self.fate_now(host) == Fate::Unreachable || self.truth().is_cut_off(host) {
             tokio::time::sleep(way.connect_timeout).await;
             return Err(ConnectError {
                 kind: ConnectErrorKind::Timeout,
@@ -86,7 +107,11 @@ impl World {
         let host = way.host.as_str();
         let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
         let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
-        for reaction in react(self.fate(way), command) {
+        let after = |verb| command.split(' ').skip_while(|word| *word != verb).nth(1);
+        let id = after("begin").or_else(|| after("follow")).unwrap_or_default();
+        let is_new = self.truth().value(host) == Value::New;
+        let fates = (self.fate(host), self.fate_now(host));
+        for reaction in react(fates, is_new, command) {
             match reaction {
                 Reaction::Wait(time) => tokio::time::sleep(time).await,
                 Reaction::Say(text) => {
@@ -94,7 +119,7 @@ impl World {
                     drop(lines.send(Line::Out(line.into_bytes())).await);
                 }
                 Reaction::Do(deed) => {
-                    let said = self.truth().perform(host, deed, self.window);
+                    let said = self.truth().perform((host, id), deed, self.window);
                     for text in said {
                         let line = format!("@snapback:{nonce} {text}");
                         drop(lines.send(Line::Out(line.into_bytes())).await);

@@ -13,7 +13,10 @@ use std::os::unix::fs::MetadataExt;
 /// Back to before a run.
 fn back(to: &str) -> Work {
     Work::new()
-        .change("back", ChangeKind::Revert(RevertChange { to: to.to_owned(), timeout: secs(5) }))
+        .change(
+            "back",
+            ChangeKind::Revert(RevertChange { to: to.to_owned(), alone: false, timeout: secs(5) }),
+        )
         .window(20)
 }
 
@@ -161,6 +164,29 @@ fn going_back_twice_changes_nothing() {
         confirm(t, &begun);
         assert_eq!(t.read("a").unwrap(), "one");
         assert_eq!(held(t).len(), 2, "what changed nothing is no part of the history");
+    });
+}
+
+#[test]
+fn going_back_over_one_run_alone_is_refused_where_a_later_one_has_changed_the_host() {
+    let alone = |to: &str| {
+        let revert = RevertChange { to: to.to_owned(), alone: true, timeout: secs(5) };
+        Work::new().change("back", ChangeKind::Revert(revert)).window(20)
+    };
+    everywhere(|t| {
+        for name in ["a", "b"] {
+            t.write(name, "zero");
+        }
+        let why = refusal(t, &alone("01ZZZ"));
+        assert!(why.contains("holds nothing of run 01ZZZ"), "{why}");
+        let first = confirmed(t, &file(t, "a", "one"));
+        let second = confirmed(t, &file(t, "b", "two"));
+        let why = refusal(t, &alone(&first));
+        assert!(why.contains(&format!("run {second} has changed this host since")), "{why}");
+        confirmed(t, &alone(&second));
+        assert_eq!([t.read("a"), t.read("b")].map(Option::unwrap), ["one", "zero"]);
+        let (inspected, answers) = t.inspect(&alone(&second));
+        assert!(inspected.inspection.is_unchanged(), "twice changes nothing: {answers:#?}");
     });
 }
 

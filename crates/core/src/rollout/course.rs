@@ -1,6 +1,6 @@
 //! The course of a run: its batches and its rules, worked out.
 
-use super::{Batch, BatchKind, Budget};
+use super::{Batch, BatchKind, Budget, RollbackScope};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ pub struct Course {
     pub staged: bool,
     /// How many hosts may fail.
     pub budget: Budget,
+    /// What a failure that stops the run also undoes.
+    #[serde(default)]
+    pub rollback_scope: RollbackScope,
     /// How long the checks go on before the next batch; zero: not at all.
     pub bake: Duration,
     /// Whether somebody must promote the run after the canary.
@@ -62,6 +65,7 @@ impl Course {
             batches: if all == 0 { Vec::new() } else { vec![batch] },
             staged: false,
             budget: Budget::Unlimited,
+            rollback_scope: RollbackScope::Host,
             bake: Duration::ZERO,
             gate: false,
             begins_at_gate: false,
@@ -85,6 +89,13 @@ impl Course {
             StopAfter::Canary => self.last_canary(),
             StopAfter::Batch(number) => self.batches.iter().position(|batch| batch.number == number),
         }
+    }
+
+    /// Returns the number of the batch that the host at this position is in.
+    #[must_use]
+    pub fn batch_of(&self, host: usize) -> Option<usize> {
+        let batch = self.batches.iter().find(|batch| batch.hosts.binary_search(&host).is_ok());
+        batch.map(|batch| batch.number)
     }
 
     /// Returns whether the gate is after the batch with this index.

@@ -7,10 +7,12 @@ mod batch;
 mod budget;
 mod course;
 mod jump;
+mod scope;
 mod stage;
 
 pub use batch::{Batch, BatchKind, Sequence, Share, sequence};
 pub use budget::{Budget, Threshold};
 pub use course::{Course, GATE_TIMEOUT, StopAfter, Unreachable};
 pub use jump::{JumpHosts, jumps_of};
+pub use scope::{RollbackScope, is_stopped_by_failures};
 pub use stage::{Ending, IllegalInput, Input, Stage, step};

@@ -6,15 +6,10 @@ use crate::args::{GlobalArgs, RollbackArgs};
 use crate::faces::complain;
 use crate::wiring;
 use futures::stream::{self, StreamExt};
-use snapback_core::change::{Change, ChangeKind, RevertChange};
 use snapback_core::outcome::ExitCode;
 use snapback_core::rollout::Course;
 use snapback_engine::ask::{Asker, Held};
 use snapback_fleet::Fleet;
-use std::time::Duration;
-
-/// The longest that putting the paths back, or one handler, may take, if apply may take so long.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs the command.
 pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Result<u8> {
@@ -52,10 +47,8 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
 /// Makes of the fleet one that goes back: a single change, worked out by each host, and one batch. The checks stay.
 fn go_back(fleet: &mut Fleet, to: &str) {
     for job in &mut fleet.jobs {
-        let revert = RevertChange { to: to.to_owned(), timeout: TIMEOUT.min(job.confirm.apply_timeout) };
-        job.changes = vec![Change { name: "going back".to_owned(), kind: ChangeKind::Revert(revert) }];
-        // They belong to what the fleet file says now, and may be anything but what going back needs.
-        job.local.clear();
+        // Its local changes belong to what the fleet file says now, and may be anything but what going back needs.
+        *job = job.going_back(to, false);
     }
     fleet.course = Course::in_one_batch(fleet.jobs.len());
     fleet.notes.clear();

@@ -21,7 +21,7 @@ impl HostTask {
         let by = self.undone_by();
         while self.state == State::RollingBack {
             let cause = format!("{}\n", self.verdict.cause());
-            let run = self.shared.spec.run.clone();
+            let run = self.spec.run.clone();
             let from = self.heard.to_string();
             // Asking a host to roll back that has tried and failed would have it try again.
             let follow = ["follow", &run, &from, "done"];
@@ -54,7 +54,7 @@ impl HostTask {
     }
 
     async fn ask_once(&mut self) {
-        let run = self.shared.spec.run.clone();
+        let run = self.spec.run.clone();
         let answers = self.talk_once(&["status"], "").await;
         let Some(answers) = answers else { return };
         let pending = answers.iter().find_map(|a| match a {

@@ -13,6 +13,7 @@ use snapback_core::check::{Answer, Check, Where};
 use snapback_core::event::{CheckStatus, EventKind};
 use std::cell::RefCell;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 /// Remote checks are asked no more often than this while baking: each time costs a connection.
@@ -24,37 +25,31 @@ const LEAST_BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// A required check that failed for good: its name and the answer.
 type Failed = (String, Answer);
 
-/// What has been undone of a host that was confirmed before.
-enum UndoConfirmed {
-    /// Nothing: no target can undo a confirmed transaction yet.
-    NotSupported,
-}
-
 impl HostTask {
-    /// Asks the required checks for so long. The first that fails for good ends it, and the host counts as failed.
-    pub(crate) async fn bake(&mut self, time: Duration) {
+    /// Asks the required checks for so long, or until `over` says that nobody waits any more. The first that fails for
+    /// good ends it, is told to `failed`, and the host is undone: once that has begun it is finished.
+    pub(crate) async fn bake(
+        &mut self,
+        time: Duration,
+        over: &watch::Sender<bool>,
+        failed: impl FnOnce(&Self),
+    ) {
         let until = Instant::now() + time;
-        if let Some((check, answer)) = self.first_to_fail(until).await {
-            let (status, detail) = match answer {
-                Answer::Error(why) => (CheckStatus::Error, why),
-                Answer::Failed(why) => (CheckStatus::Failed, why),
-                Answer::Passed => return,
-            };
-            let cause = format!("check '{check}' {} while baking: {detail}", status.word());
-            self.tell(EventKind::CheckFinished { check, status, detail, required: true });
-            match self.undo_confirmed().await {
-                UndoConfirmed::NotSupported => {
-                    self.verdict = Verdict::spoiled(&cause);
-                    self.spoiled = true;
-                }
-            }
-            self.tell_end();
-        }
-    }
-
-    /// The place of the guarded rollback of a confirmed transaction.
-    async fn undo_confirmed(&mut self) -> UndoConfirmed {
-        UndoConfirmed::NotSupported
+        let mut is_over = over.subscribe();
+        let first = tokio::select! {
+            first = self.first_to_fail(until) => first,
+            _ = is_over.wait_for(|over| *over) => None,
+        };
+        let Some((check, answer)) = first else { return };
+        let (status, detail) = match answer {
+            Answer::Error(why) => (CheckStatus::Error, why),
+            Answer::Failed(why) => (CheckStatus::Failed, why),
+            Answer::Passed => return,
+        };
+        let cause = format!("check '{check}' {} while baking: {detail}", status.word());
+        self.tell(EventKind::CheckFinished { check, status, detail, required: true });
+        failed(self);
+        self.go_back(&cause).await;
     }
 
     async fn first_to_fail(&self, until: Instant) -> Option<Failed> {
@@ -125,7 +120,7 @@ impl HostTask {
         let unasked = |why: String| vec![Answer::Error(why); checks];
         let Some(way) = self.job.final_way() else { return unasked("the host has no way in".to_owned()) };
         let shared = &self.shared;
-        let parts = match payload::for_inspect(&shared.spec, &self.job, &shared.contents, false) {
+        let parts = match payload::for_inspect(&self.spec, &self.job, &shared.contents, false) {
             Ok(parts) => parts,
             Err(error) => return unasked(error.to_string()),
         };

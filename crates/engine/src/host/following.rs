@@ -1,7 +1,8 @@
 //! From `begin` until it is decided: the journal is followed over whatever line there is, local checks run beside
 //! it, and each thing heard becomes an input.
 
-use super::HostTask;
+use super::telling::status_of;
+use super::{Errand, HostTask};
 use crate::local_check::{self, CheckReport};
 use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
@@ -132,11 +133,11 @@ impl HostTask {
             state_digest: self.inspected.inspection.state_digest.clone(),
         };
         let shared = &self.shared;
-        let parts = payload::for_begin(&shared.spec, &self.job, &shared.contents, &tx, &self.inspected)
+        let parts = payload::for_begin(&self.spec, &self.job, &shared.contents, &tx, &self.inspected)
             .map_err(|e| e.to_string())?;
         self.tell(EventKind::Uploading { bytes: payload::size(&parts) });
         let limit = self.heard_by().saturating_duration_since(Instant::now());
-        let verb = ["begin", &shared.spec.run, self.heard_until()];
+        let verb = ["begin", &self.spec.run, self.heard_until()];
         Ok(Talk::payload(self.becoming(), &verb, (parts, false), limit))
     }
 
@@ -195,6 +196,11 @@ impl HostTask {
     }
 
     fn take_report(&mut self, report: CheckReport) {
+        if self.errand == Errand::GoBack {
+            self.take_check_back(&report.name, report.status, &report.detail);
+            let CheckReport { name: check, status, detail, .. } = report;
+            return self.tell(EventKind::CheckedAgain { check, status, detail, required: true });
+        }
         self.tell(EventKind::CheckFinished {
             check: report.name.clone(),
             status: report.status,
@@ -251,14 +257,14 @@ impl HostTask {
     /// heard out.
     fn follow_again(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
         let sender = sender.clone();
-        let (shared, job) = (self.shared.clone(), self.job.clone());
+        let (shared, job, run) = (self.shared.clone(), self.job.clone(), self.spec.run.clone());
         let (mut heard, mut way) = (self.heard, self.way);
         let (by, until, becoming) = (self.heard_by(), self.heard_until(), self.becoming());
         let mut class = Class::Decide;
         tokio::spawn(async move {
             while Instant::now() < by {
                 let from = heard.to_string();
-                let verb = ["follow", shared.spec.run.as_str(), from.as_str(), until];
+                let verb = ["follow", run.as_str(), from.as_str(), until];
                 let left = by.saturating_duration_since(Instant::now());
                 let talk = Talk::plain(becoming.clone(), &verb, "", left);
                 let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
@@ -348,6 +354,10 @@ impl HostTask {
             Entry::Extended { left, .. } => self.undoes_in(left),
             Entry::ChangeStarted { n } => self.note_irreversible(n),
             Entry::Check { n, status, detail } if status == "red_before" => self.note_red_before(n, detail),
+            Entry::Check { n, status, detail } if self.errand == Errand::GoBack => {
+                let (name, _) = self.remote_check_named(n);
+                self.take_check_back(&name, status_of(&status), &detail);
+            }
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {
                 self.verdict.because(&cause);

@@ -76,7 +76,7 @@ impl HostTask {
 
     async fn inspect_over(&mut self, session: &dyn Session, install: bool) -> (Ending, Heard) {
         let mut heard = Heard { inspected: Inspected::new(&self.job), refusal: None, pending: None };
-        let parts = match payload::for_inspect(&self.shared.spec, &self.job, &self.shared.contents, install) {
+        let parts = match payload::for_inspect(&self.spec, &self.job, &self.shared.contents, install) {
             Ok(parts) => parts,
             Err(error) => return (Ending::Source(error.to_string()), heard),
         };
@@ -101,7 +101,7 @@ impl HostTask {
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
         self.tell(EventKind::HostInspected { changes });
         let staged = self.shared.course.staged;
-        match preflight::refusal(&self.inspected.inspection, &self.shared.spec).filter(|_| staged) {
+        match preflight::refusal(&self.inspected.inspection, &self.spec).filter(|_| staged) {
             Some(verdict) => {
                 self.verdict = verdict;
                 self.hear(Input::TargetRefused);

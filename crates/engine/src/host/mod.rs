@@ -5,6 +5,7 @@ mod asking;
 mod baking;
 mod confirming;
 mod following;
+mod going_back;
 mod healing;
 mod local;
 mod looking;
@@ -30,7 +31,7 @@ use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::outcome::HostResult;
 use snapback_core::proof::Mode;
-use snapback_core::rollout::{Course, Ending, Unreachable};
+use snapback_core::rollout::{Budget, Course, Ending, Unreachable};
 use snapback_core::undo::undo_limit;
 use snapback_core::way::Way;
 use snapback_transport::{Connector, Session};
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 /// How long a host may take to boot that its failed undo has started again.
@@ -46,7 +47,7 @@ const BOOT: Duration = Duration::from_secs(180);
 
 /// What all hosts of a run share.
 pub(crate) struct Shared {
-    pub(crate) spec: RunSpec,
+    pub(crate) spec: Arc<RunSpec>,
     pub(crate) contents: Contents,
     pub(crate) dir: PathBuf,
     pub(crate) connector: Arc<dyn Connector>,
@@ -59,6 +60,19 @@ pub(crate) struct Shared {
     /// How many hosts had failed in the run that this one goes on with.
     pub(crate) failed_before: usize,
     pub(crate) slots: Slots,
+    /// Who undoes what was confirmed: a transaction of its own on each host.
+    pub(crate) undo_spec: Arc<RunSpec>,
+    /// How many hosts are undone so at once.
+    pub(crate) undo_slots: Semaphore,
+}
+
+/// What a host's transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    /// The change set of the run.
+    Change,
+    /// To undo what was confirmed. The host's own task hears of its end, and tells it.
+    GoBack,
 }
 
 /// One host, and all that is known of it.
@@ -66,6 +80,8 @@ pub(crate) struct HostTask {
     pub(crate) job: Arc<HostJob>,
     pub(crate) state: State,
     shared: Arc<Shared>,
+    /// Who runs: its run is the transaction's id.
+    spec: Arc<RunSpec>,
     session: Option<Box<dyn Session>>,
     /// Index into the job's ways: the one that worked last.
     way: usize,
@@ -89,8 +105,11 @@ pub(crate) struct HostTask {
     red_before: BTreeMap<String, String>,
     /// Whose transaction is open there.
     blocked_by: Option<Pending>,
-    /// A required check failed after it was confirmed.
-    spoiled: bool,
+    /// Whether it puts the change in place or takes it back.
+    errand: Errand,
+    /// The run that has changed it, and what became of that since.
+    changed_by: String,
+    since: Option<HostResult>,
     /// It may be armed: a slot for its confirmation is counted on.
     armed: Option<[Option<Armed>; 2]>,
     /// Its local changes that were begun.
@@ -104,6 +123,10 @@ impl HostTask {
         Self {
             job: Arc::new(job),
             state: State::Pending,
+            spec: shared.spec.clone(),
+            errand: Errand::Change,
+            changed_by: shared.spec.run.clone(),
+            since: None,
             shared,
             session: None,
             way: 0,
@@ -119,7 +142,6 @@ impl HostTask {
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
-            spoiled: false,
             armed: None,
             local,
         }
@@ -184,11 +206,11 @@ impl HostTask {
     /// No way in worked, and nothing was sent.
     fn not_connected(&mut self) {
         match self.shared.course.unreachable {
-            Unreachable::Fail => self.hear(Input::ConnectFailed),
-            Unreachable::Skip => {
+            Unreachable::Skip if self.errand == Errand::Change => {
                 self.verdict.left_out();
                 self.hear(Input::LeaveOut);
             }
+            _ => self.hear(Input::ConnectFailed),
         }
     }
 
@@ -197,8 +219,8 @@ impl HostTask {
         let plan = serde_json::to_vec(&*self.job).unwrap_or_default();
         let state = self.inspected.inspection.state_digest.as_bytes();
         let record = HostRecord {
-            run: self.shared.spec.run.clone(),
-            fleet: self.shared.spec.fleet.clone(),
+            run: self.spec.run.clone(),
+            fleet: self.spec.fleet.clone(),
             host: self.job.host.clone(),
             token: random_hex(32),
             plan_digest: sha256_hex(&[plan.as_slice(), state].concat()),
@@ -224,10 +246,14 @@ impl HostTask {
 
     pub(crate) fn result(&self) -> HostResult {
         match self.state {
-            State::Finished(HostResult::Confirmed) if self.spoiled => HostResult::RollbackFailed,
-            State::Finished(result) => result,
+            State::Finished(result) => self.since.unwrap_or(result),
             _ => HostResult::Unknown,
         }
+    }
+
+    /// It counts against the budget.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state.is_final() && Budget::counts(self.result())
     }
 
     pub(crate) fn is_stuck(&self) -> bool {

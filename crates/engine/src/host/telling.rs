@@ -1,12 +1,15 @@
 //! Telling what was heard of a host, as events.
 
-use super::HostTask;
+use super::{Errand, HostTask};
 use snapback_agent::journal::Entry;
 use snapback_core::event::{CheckStatus, EventKind};
 
 impl HostTask {
     /// Tells the host's end, once.
     pub(crate) fn tell_end(&self) {
+        if self.errand == Errand::GoBack {
+            return;
+        }
         if let Some(end) = self.end() {
             self.tell(end);
         }
@@ -18,7 +21,7 @@ impl HostTask {
             return None;
         }
         let result = self.result();
-        let told = self.verdict.tell(result, &self.job.host, &self.shared.spec);
+        let told = self.verdict.tell(result, &self.job.host, &self.spec);
         Some(EventKind::HostFinished {
             result,
             cause: told.cause,
@@ -63,7 +66,12 @@ impl HostTask {
 
     fn check_event(&self, n: usize, status: &str, detail: String) -> EventKind {
         let (check, required) = self.remote_check_named(n);
-        EventKind::CheckFinished { check, status: status_of(status), detail, required }
+        let status = status_of(status);
+        match self.errand {
+            Errand::Change => EventKind::CheckFinished { check, status, detail, required },
+            // There it vetoes nothing, and counts for the host's health.
+            Errand::GoBack => EventKind::CheckedAgain { check, status, detail, required: true },
+        }
     }
 
     fn recheck_event(&self, n: usize, status: &str, detail: String) -> EventKind {

@@ -12,6 +12,7 @@ pub use journal::LocalEntry;
 
 use crate::local_check::tail::clean;
 use crate::local_command::{Failed, LocalEnv, Order, run};
+use crate::record::Entry;
 use crate::stream::Events;
 use journal::{Begun, Moment, Pairs, Step, pairs};
 use snapback_core::change::Command;
@@ -198,7 +199,8 @@ impl Steps {
     }
 
     async fn note(&self, step: usize, moment: Moment) -> io::Result<()> {
-        self.events.record_durably(LocalEntry { host: self.host.clone(), step, moment }).await
+        let entry = Entry::Local(LocalEntry { host: self.host.clone(), step, moment });
+        self.events.record_durably(&entry).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading records: what a run was, how far it came, and what is left of it.
 
-use super::{Entry, HostRecord, RECORD_VERSION, Records, RunHeader};
+use super::{Entry, HostRecord, RECORD_VERSION, Records, RunHeader, UndoRecord};
 use crate::local_change::LocalEntry;
 use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
@@ -59,6 +59,8 @@ pub struct RunRecord {
     pub header: RunHeader,
     /// The hosts that were to be begun, with their tokens.
     pub hosts: Vec<HostRecord>,
+    /// The confirmed hosts that were to be undone, with the tokens for that, in order.
+    pub undos: Vec<UndoRecord>,
     /// All that was told, in order.
     pub events: Vec<Event>,
     /// What was done on the controller for its hosts, in order.
@@ -112,14 +114,15 @@ impl RunRecord {
         let Ok(Entry::Run(header)) = serde_json::from_str(&first) else {
             return Err(broken("its first line doesn't say what the run was to do".to_owned()));
         };
-        let mut record =
-            Self { header, hosts: Vec::new(), events: Vec::new(), local: Vec::new(), is_running };
+        let (hosts, undos, events, local) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut record = Self { header, hosts, undos, events, local, is_running };
         // A line that a crash cut short was never acted upon.
         for entry in lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()) {
             match entry {
                 Entry::Host(host) => record.hosts.push(host),
                 Entry::Event(event) => record.events.push(event),
                 Entry::Local(entry) => record.local.push(entry),
+                Entry::Undo(undo) => record.undos.push(undo),
                 Entry::Run(_) => {}
             }
         }

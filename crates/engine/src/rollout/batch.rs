@@ -7,10 +7,11 @@ use super::Halt;
 use crate::host::HostTask;
 use crate::run::Run;
 use futures::stream::{self, StreamExt};
+use snapback_core::host::HostName;
 use snapback_core::lifecycle::State;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Budget, Course, Ending, Input};
-use std::cell::Cell;
+use snapback_core::rollout::{Course, Ending, Input};
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -22,6 +23,8 @@ struct Rules<'r> {
     course: &'r Course,
     halt: &'r Halt,
     failures: Cell<usize>,
+    /// The host whose failure was one too many.
+    broke: &'r OnceCell<HostName>,
 }
 
 impl Rules<'_> {
@@ -30,9 +33,10 @@ impl Rules<'_> {
     }
 
     fn hear_end(&self, task: &HostTask) {
-        if Budget::counts(task.result()) {
+        if task.has_failed() {
             self.failures.set(self.failures.get() + 1);
             if self.course.budget.is_exceeded(self.failures.get()) {
+                self.broke.get_or_init(|| task.job.host.clone());
                 self.halt.because(Ending::OverBudget);
             }
         }
@@ -45,7 +49,7 @@ impl Run {
         let failures = Cell::new(self.failures());
         let shared = self.shared.clone();
         let halt = self.halt.clone();
-        let rules = Rules { course: &shared.course, halt: &halt, failures };
+        let rules = Rules { course: &shared.course, halt: &halt, failures, broke: &self.broke };
         let members =
             shared.course.batches.get(batch).map(|batch| batch.hosts.as_slice()).unwrap_or_default();
         let tasks = self

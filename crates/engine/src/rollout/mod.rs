@@ -5,6 +5,7 @@ mod batch;
 mod brake;
 mod gate;
 pub(crate) mod preflight;
+mod scope;
 mod signal;
 pub(crate) mod slots;
 
@@ -15,7 +16,7 @@ use crate::run::Run;
 use snapback_core::event::EventKind;
 use snapback_core::lifecycle::State;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Budget, Ending, Input, Stage, step};
+use snapback_core::rollout::{Ending, Input, Stage, step};
 
 impl Run {
     /// Goes over the batches until the rollout has ended; hosts whose turn did not come are told as not reached.
@@ -38,22 +39,23 @@ impl Run {
                     self.after_batch(batch).await;
                     input
                 }
-                Stage::Bake { batch } => self.bake(batch).await,
+                Stage::Bake { batch } => {
+                    let input = self.bake(batch).await;
+                    self.after_undo(Some(batch)).await;
+                    input
+                }
                 Stage::Gate { .. } => self.wait_at_gate().await,
                 Stage::Finished { ending } => break ending,
             };
         };
         self.leave_rest(ending);
+        self.undo_scope(ending).await;
         ending
     }
 
     /// How many hosts have failed so far, those of the run that this one goes on with included.
     pub(crate) fn failures(&self) -> usize {
-        let failed = self.tasks.iter().filter(|task| match task.state {
-            State::Finished(_) => Budget::counts(task.result()),
-            _ => false,
-        });
-        self.shared.failed_before + failed.count()
+        self.shared.failed_before + self.tasks.iter().filter(|task| task.has_failed()).count()
     }
 
     /// Ends the rollout before its first batch.

@@ -3,5 +3,6 @@
 
 mod random;
 mod scale;
+mod scope;
 mod staged;
 mod theatre;

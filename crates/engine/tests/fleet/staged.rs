@@ -3,10 +3,10 @@
 use crate::theatre::{RUN, Ran, Theatre, WINDOW, name};
 use snapback_core::event::EventKind;
 use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_core::rollout::{Course, Ending, Share, StopAfter, Unreachable};
+use snapback_core::rollout::{Course, Ending, RollbackScope, Share, StopAfter, Unreachable};
 use snapback_engine::record::{Progress, Records};
 use snapback_engine::rollout::Signal;
-use snapback_testkit::simulated::Fate;
+use snapback_testkit::simulated::{Fate, Value};
 use std::time::Duration;
 
 fn works(hosts: usize) -> Vec<Fate> {
@@ -166,11 +166,52 @@ fn a_check_that_fails_while_baking_counts_as_a_failure_and_says_what_is_there_no
     theatre.checked = true;
     theatre.course.bake = Duration::from_secs(120);
     let ran = theatre.play();
-    assert_eq!((ran.code, ran.ending(), begun(&ran)), (ExitCode::PersonNeeded, Some(Ending::OverBudget), 1));
-    let (cause, state, next) = ran.last_word(0);
+    assert_eq!((ran.code, ran.ending(), begun(&ran)), (ExitCode::Stopped, Some(Ending::OverBudget), 1));
+    assert_eq!((ran.results()[0], ran.truth.value("h00000")), (HostResult::RolledBack, Value::Old));
+    assert!(ran.took < Duration::from_secs(60), "nobody waits for the rest of the bake: {:?}", ran.took);
+    let (cause, state, _) = ran.last_word(0);
     assert_eq!(cause, "check 'shop' failed while baking: it is red now");
-    assert!(state.starts_with("the change is in place and confirmed"), "{state}");
-    assert!(next.contains("h00000"), "{next}");
+    assert!(state.starts_with("the old state is back, verified on the host"), "{state}");
+}
+
+#[test]
+fn a_bake_that_fails_within_the_budget_undoes_its_host_and_the_run_goes_on() {
+    let mut fates = works(6);
+    fates[0] = Fate::Spoils;
+    let mut theatre = Theatre::new(fates).staged(2, &[], 1);
+    theatre.checked = true;
+    theatre.course.bake = Duration::from_secs(120);
+    theatre.course.rollback_scope = RollbackScope::Run;
+    let ran = theatre.play();
+    assert_eq!((ran.code, ran.ending(), begun(&ran)), (ExitCode::Failed, Some(Ending::Complete), 6));
+    assert_eq!((ran.truth.undone.clone(), ran.count(HostResult::Confirmed)), (vec![name(0)], 5));
+    assert!(ran.took >= Duration::from_secs(120), "the others bake on: {:?}", ran.took);
+}
+
+#[test]
+fn a_host_that_cannot_be_undone_after_its_bake_needs_a_person_and_says_what_is_there_now() {
+    for (fate, said) in [
+        (Fate::Fails(100), "the change is in place: going back was itself undone, verified on the host"),
+        (Fate::Refuses, "the change is in place: as it was confirmed, and nothing was armed to undo it"),
+        (Fate::CutOff, "the change is in place: going back was itself undone, verified on the host"),
+        (Fate::Lost, "not read back. Its guard has put the change back by now"),
+    ] {
+        let mut theatre = Theatre::new([Fate::Spoils, Fate::Works(100)]).staged(1, &[], 0);
+        theatre.checked = true;
+        theatre.course.bake = Duration::from_secs(120);
+        theatre.undo_fates = vec![(0, fate)];
+        let ran = theatre.play();
+        let result = if fate == Fate::Lost { HostResult::Unknown } else { HostResult::RollbackFailed };
+        assert_eq!((ran.code, ran.results()[0]), (ExitCode::PersonNeeded, result), "{fate:?}");
+        let (cause, state, next) = ran.last_word(0);
+        assert!(
+            cause.starts_with("check 'shop' failed while baking: it is red now; undoing it failed: "),
+            "{cause}"
+        );
+        assert!(state.starts_with(said), "{state}");
+        assert!(next.ends_with("deploy rollback --to 01RUN --limit h00000"), "{next}");
+        assert_eq!(ran.truth.value("h00000"), Value::New, "{fate:?}");
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 /// Who does what, and how the run goes over them.
 pub(crate) struct Theatre {
     pub(crate) fates: Vec<Fate>,
+    /// What becomes of hosts that are undone once they are confirmed; the others can be.
+    pub(crate) undo_fates: Vec<(usize, Fate)>,
     pub(crate) course: Course,
     pub(crate) parallel: usize,
     pub(crate) connect_parallel: usize,
@@ -52,6 +54,7 @@ impl Theatre {
         Self {
             course: Course::in_one_batch(fates.len()),
             fates,
+            undo_fates: Vec::new(),
             parallel: 50,
             connect_parallel: 20,
             jumps: Vec::new(),
@@ -79,7 +82,8 @@ impl Theatre {
 
     async fn run(&self) -> Ran {
         let names = self.fates.iter().enumerate().map(|(at, fate)| (name(at), *fate));
-        let hosts = Simulated::new(names, WINDOW);
+        let undo = self.undo_fates.iter().map(|(at, fate)| (name(*at), *fate));
+        let hosts = Simulated::with_undo(names, undo, WINDOW);
         let (sender, mut receiver) = events(RUN);
         let records = Records::in_state_dir(self.dir.path());
         let run = Run::new(RunParts {

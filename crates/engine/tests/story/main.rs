@@ -7,3 +7,4 @@ mod host;
 mod local;
 mod proof;
 mod stage;
+mod undone;

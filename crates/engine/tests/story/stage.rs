@@ -11,7 +11,7 @@ use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::local_change::LocalChange;
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::proof::Proof;
-use snapback_core::rollout::Course;
+use snapback_core::rollout::{Budget, Course, Sequence, sequence};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::ask::{Asker, Failure, Settled};
 use snapback_engine::person::{Person, Waiting};
@@ -27,12 +27,16 @@ pub(crate) const RUN: &str = "01RUN";
 
 const HOST: &str = "web1";
 
+const SECOND: &str = "web2";
+
 pub(crate) struct Stage {
     scripted: Scripted,
     dir: tempfile::TempDir,
     proof: Proof,
     checks: Vec<Check>,
     person: Option<Arc<dyn Person>>,
+    /// A second host waits until the first has baked for so long.
+    bake: Option<Duration>,
     /// Made on the controller before the host is begun.
     pub(crate) local: Vec<LocalChange>,
 }
@@ -78,7 +82,24 @@ impl Stage {
             proof: Proof::default(),
             checks: Vec::new(),
             person: None,
+            bake: None,
         }
+    }
+
+    /// The host is a canary, has a remote check and bakes for so long; a second one waits behind it.
+    pub(crate) fn bakes(self, time: Duration) -> Self {
+        self.scripted.add(SECOND, inspect(true));
+        let pace = Pace {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            min_healthy_time: Duration::ZERO,
+            healthy_deadline: Duration::from_secs(1),
+            failure_limit: 0,
+        };
+        let probe = Probe::Run(Command::Inline("true".to_owned()));
+        let (name, runs) = ("shop".to_owned(), Where::Remote);
+        let check = Check { name, runs, probe, pace, required: true, baseline: false };
+        Self { checks: vec![check], bake: Some(time), ..self }
     }
 
     pub(crate) fn proof(self, proof: Proof) -> Self {
@@ -134,13 +155,8 @@ impl Stage {
         let run = Run::new(RunParts {
             password: None,
             spec: spec(),
-            jobs: vec![HostJob {
-                local: self.local.clone(),
-                proof: self.proof.clone(),
-                checks: self.checks.clone(),
-                ..job()
-            }],
-            course: Course::in_one_batch(1),
+            jobs: self.jobs(),
+            course: self.course(),
             vars: Vec::new(),
             continues: None,
             contents: Default::default(),
@@ -159,13 +175,31 @@ impl Stage {
         Ran { code, events: heard }
     }
 
+    fn jobs(&self) -> Vec<HostJob> {
+        let names: &[&str] = if self.bake.is_some() { &[HOST, SECOND] } else { &[HOST] };
+        let job = |name: &&str| HostJob {
+            local: self.local.clone(),
+            proof: self.proof.clone(),
+            checks: self.checks.clone(),
+            ..job_of(name)
+        };
+        names.iter().map(job).collect()
+    }
+
+    fn course(&self) -> Course {
+        let Some(bake) = self.bake else { return Course::in_one_batch(1) };
+        let cut = Sequence { canary: vec![0], serial: Vec::new() };
+        let batches = sequence(2, &cut, |_, _| false);
+        Course { batches, staged: true, budget: Budget::AtMost(0), bake, ..Course::in_one_batch(2) }
+    }
+
     /// `deploy confirm` for a host that still has an old way in; the final one is refused.
     pub(crate) async fn confirm_by_hand_with_was(&self) -> Result<Settled, Failure> {
         let refused = || Reply::to(" confirm ").not_connected(ConnectErrorKind::Refused).by(WayKind::Final);
         let scripted = Scripted::new();
         scripted.add(HOST, refused());
         scripted.add(HOST, Reply::to(" status").out(&self.pending("ready")).out("@snapback:{nonce} end"));
-        let mut job = job();
+        let mut job = job_of(HOST);
         let mut was = way(&job.host);
         was.kind = WayKind::Was;
         job.ways.push(was);
@@ -206,16 +240,21 @@ impl Stage {
 
 impl Ran {
     pub(crate) fn result(&self) -> HostResult {
-        let found = self.events.iter().find_map(|e| match &e.kind {
+        let found = self.of_the_first().find_map(|e| match &e.kind {
             EventKind::HostFinished { result, .. } => Some(*result),
             _ => None,
         });
         found.expect("the host's end was told")
     }
 
+    /// What was told of the first host, the last of it first.
+    fn of_the_first(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().rev().filter(|e| e.host.as_ref().is_some_and(|host| host.as_str() == HOST))
+    }
+
     /// Cause, state and what to do next.
     pub(crate) fn ending(&self) -> (String, String, String) {
-        let found = self.events.iter().find_map(|e| match &e.kind {
+        let found = self.of_the_first().find_map(|e| match &e.kind {
             EventKind::HostFinished { cause, state, next, .. } => Some((cause, state, next)),
             _ => None,
         });
@@ -232,7 +271,7 @@ impl Ran {
 pub(crate) fn inspect(due: bool) -> Reply {
     Reply::to(" payload inspect")
         .out("noise of a login script")
-        .out("@snapback:{nonce} hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free=1 shell=dash -- /s")
+        .out("@snapback:{nonce} hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9999 shell=dash -- /s")
         .out(&format!("@snapback:{{nonce}} script n=0 wanted={}", u8::from(!due)))
         .out("@snapback:{nonce} state_digest sum=abc")
         .out("@snapback:{nonce} end")
@@ -262,8 +301,8 @@ fn spec() -> RunSpec {
     }
 }
 
-fn job() -> HostJob {
-    let host = HostName::parse(HOST).unwrap();
+fn job_of(name: &str) -> HostJob {
+    let host = HostName::parse(name).unwrap();
     let script = ScriptChange {
         facts: None,
         unless: Some(Command::Inline("false".to_owned())),

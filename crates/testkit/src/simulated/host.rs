@@ -33,14 +33,14 @@ pub(super) enum Reaction {
     Cut,
 }
 
-/// Returns what a host answers to a command.
-pub(super) fn react(fate: Fate, command: &str) -> Vec<Reaction> {
+/// Returns what a host answers to a command: by its fate, and by what becomes of it now.
+pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> Vec<Reaction> {
     use Reaction::{Do, Say};
     let is = |verb: &str| command.contains(&format!(" {verb}"));
     let mut answer = if is("payload inspect") || is("install inspect") {
-        inspect(fate)
+        inspect(fate, is_new)
     } else if is("begin ") {
-        begin(fate)
+        begin(now)
     } else if is("confirm ") {
         vec![Do(Deed::Confirm)]
     } else if is("follow ") {
@@ -63,12 +63,19 @@ pub(super) fn react(fate: Fate, command: &str) -> Vec<Reaction> {
     answer
 }
 
-fn inspect(fate: Fate) -> Vec<Reaction> {
+/// Whoever asks what there is to undo hears of the path, whoever asks for the change doesn't.
+fn inspect(fate: Fate, is_new: bool) -> Vec<Reaction> {
     use Reaction::Say;
     let hello =
         "hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9999 shell=dash -- /s";
-    let wanted = if fate == Fate::Unchanged { "script n=0 wanted=1" } else { "script n=0 wanted=0" };
-    vec![Say(hello), Say(wanted), Say("state_digest sum=abc")]
+    let is_wanted = fate == Fate::Unchanged || is_new;
+    let mut answer = vec![Say(hello)];
+    answer.push(Say(if is_wanted { "script n=0 wanted=1" } else { "script n=0 wanted=0" }));
+    if is_new {
+        answer.push(Say("revert_path n=0 what=put conflict=0 was=1 now=2 -- /etc/x"));
+    }
+    answer.push(Say("state_digest sum=abc"));
+    answer
 }
 
 fn begin(fate: Fate) -> Vec<Reaction> {

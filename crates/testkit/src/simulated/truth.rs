@@ -18,6 +18,8 @@ pub enum Value {
 pub struct Truth {
     /// The hosts that were begun, in order.
     pub begun: Vec<String>,
+    /// The hosts that were begun to be undone after they were confirmed, in order.
+    pub undone: Vec<String>,
     /// The most sessions that were open at once.
     pub most_open: usize,
     /// The most handshakes that were made at once.
@@ -34,6 +36,10 @@ pub struct Truth {
 /// A transaction on a host.
 #[derive(Clone, Debug)]
 struct Tx {
+    id: String,
+    /// What it found, and what it puts in place.
+    was: Value,
+    makes: Value,
     stand: Stand,
     undoes_at: Instant,
     ready_at: Option<Instant>,
@@ -75,11 +81,26 @@ impl Truth {
     /// Returns what is in place on a host now, its guard's work included.
     #[must_use]
     pub fn value(&self, host: &str) -> Value {
-        match self.hosts.get(host).map(|tx| (tx.stand, tx.undoes_at)) {
-            Some((Stand::Confirmed, _)) => Value::New,
-            Some((Stand::Applied | Stand::Ready, by)) if by > Instant::now() => Value::New,
-            _ => Value::Old,
+        let Some(tx) = self.hosts.get(host) else { return Value::Old };
+        match tx.stand {
+            Stand::Confirmed => tx.makes,
+            Stand::Applied | Stand::Ready if tx.undoes_at > Instant::now() => tx.makes,
+            _ => tx.was,
         }
+    }
+
+    /// Returns whether nothing is open on a host.
+    #[must_use]
+    pub fn is_decided(&self, host: &str) -> bool {
+        self.hosts.get(host).is_none_or(|tx| !tx.is_open() || tx.undoes_at <= Instant::now())
+    }
+
+    /// Whether the change was confirmed, and all that can come is its undo.
+    pub(super) fn is_past_its_change(&self, host: &str) -> bool {
+        self.hosts.get(host).is_some_and(|tx| match tx.makes {
+            Value::New => tx.stand == Stand::Confirmed,
+            Value::Old => tx.stand != Stand::Confirmed,
+        })
     }
 
     /// The guard: past its deadline an undecided host undoes itself, whoever looks.
@@ -105,10 +126,10 @@ impl Truth {
         })
     }
 
-    pub(super) fn perform(&mut self, host: &str, deed: Deed, window: Duration) -> Vec<String> {
+    pub(super) fn perform(&mut self, (host, id): (&str, &str), deed: Deed, window: Duration) -> Vec<String> {
         self.pass_time(host);
         if matches!(deed, Deed::Begin) {
-            return self.begin(host);
+            return self.begin(host, id);
         }
         let now = Instant::now();
         let Some(tx) = self.hosts.get_mut(host) else { return vec!["untouched -- nothing".to_owned()] };
@@ -137,11 +158,19 @@ impl Truth {
         }
     }
 
-    fn begin(&mut self, host: &str) -> Vec<String> {
-        assert!(!self.hosts.contains_key(host), "{host} was begun twice");
-        self.begun.push(host.to_owned());
+    fn begin(&mut self, host: &str, id: &str) -> Vec<String> {
+        let known = self.hosts.get(host);
+        assert!(known.is_none_or(|tx| tx.id != id && !tx.is_open()), "{host} was begun twice");
+        let was = self.value(host);
+        // The undo of a run has the run's id and a letter.
+        let (makes, list) = match id.ends_with('U') {
+            true => (Value::Old, &mut self.undone),
+            false => (Value::New, &mut self.begun),
+        };
+        list.push(host.to_owned());
         let undoes_at = Instant::now() + APPLY_TIMEOUT;
-        let tx = Tx { stand: Stand::Armed, undoes_at, ready_at: None, cut_off: None };
+        let (id, stand) = (id.to_owned(), Stand::Armed);
+        let tx = Tx { id, was, makes, stand, undoes_at, ready_at: None, cut_off: None };
         self.hosts.insert(host.to_owned(), tx);
         let now = Instant::now();
         let armed = self.hosts.values().filter(|tx| tx.is_open() && tx.undoes_at > now).count();
@@ -191,6 +220,6 @@ impl Tx {
             Stand::Ready => "ready",
             Stand::Confirmed | Stand::RolledBack => return Vec::new(),
         };
-        vec![format!("pending tx=01RUN state={state} age=9 left=- owner=me@here -- ")]
+        vec![format!("pending tx={} state={state} age=9 left=- owner=me@here -- ", self.id)]
     }
 }
