@@ -107,6 +107,6 @@ fn all_problems_are_told_at_once() {
 #[test]
 fn what_is_not_yet_supported_is_refused_and_never_ignored() {
     Desk::new()
-        .is_wrong_fleet(&format!("{RIGHT}\n[rollout]\nrollback_scope = \"run\"\n"))
+        .is_wrong_fleet(&format!("{RIGHT}\n[inventory]\ncommand = [\"hosts\"]\n"))
         .must_say("not yet supported");
 }

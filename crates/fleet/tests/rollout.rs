@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
 
-use snapback_core::rollout::{BatchKind, Budget, Course, Unreachable};
+use snapback_core::rollout::{BatchKind, Budget, Course, RollbackScope, Unreachable};
 use snapback_fleet::{Fleet, LoadRequest, load};
 use std::time::Duration;
 
@@ -40,6 +40,16 @@ fn all_keys_come_to_a_course() {
         (Unreachable::Skip, Some(Duration::from_secs(1200)))
     );
     assert!(fleet.notes.iter().all(|note| !note.contains("bake")), "{:?}", fleet.notes);
+}
+
+#[test]
+fn a_scope_beyond_the_host_has_failures_stop_the_run() {
+    let of = |text: &str| fleet(&format!("[hosts.\"app[1-3]\"]\n[rollout]\n{text}"), None).course;
+    let course = of("rollback_scope = \"run\"");
+    assert_eq!((course.rollback_scope, course.staged), (RollbackScope::Run, true));
+    assert_eq!(course.budget, Budget::AtMost(0));
+    assert_eq!(of("rollback_scope = \"batch\"\nserial = [2]").rollback_scope, RollbackScope::Batch);
+    assert_eq!(of("rollback_scope = \"host\""), Course::in_one_batch(3));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::place::At;
 use crate::problem::Problem;
 use snapback_core::job::HostJob;
 use snapback_core::rollout::{
-    BatchKind, Budget, Course, GATE_TIMEOUT, JumpHosts, Sequence, Threshold, sequence,
+    BatchKind, Budget, Course, GATE_TIMEOUT, JumpHosts, RollbackScope, Sequence, Threshold, sequence,
 };
 use std::time::Duration;
 
@@ -20,7 +20,12 @@ impl Bench<'_> {
         chosen: &[usize],
         jobs: &[HostJob],
     ) -> Course {
-        let staged = rollout.canary.is_some() || !rollout.serial.is_empty() || rollout.max_failures.is_some();
+        let scope = rollout.rollback_scope.unwrap_or_default();
+        let staged = rollout.canary.is_some()
+            || !rollout.serial.is_empty()
+            || rollout.max_failures.is_some()
+            // A failure that undoes others is one that stops the run.
+            || scope != RollbackScope::Host;
         let canary = self.canary(rollout, chooser, chosen);
         let jumps = JumpHosts::of(jobs);
         let cut = Sequence { canary, serial: rollout.serial.clone() };
@@ -32,6 +37,7 @@ impl Bench<'_> {
             batches,
             staged,
             budget: if staged { threshold.of(jobs.len()) } else { Budget::Unlimited },
+            rollback_scope: scope,
             bake: rollout.bake_time.as_ref().map_or(Duration::ZERO, |time| time.value),
             gate: has_canary && rollout.auto_promote.as_ref().is_some_and(|auto| !auto.value),
             begins_at_gate: false,

@@ -4,7 +4,7 @@ use crate::keys::ROLLOUT;
 use crate::place::At;
 use crate::problem::Problem;
 use crate::reader::Value;
-use snapback_core::rollout::{Share, Threshold, Unreachable};
+use snapback_core::rollout::{RollbackScope, Share, Threshold, Unreachable};
 use std::time::Duration;
 use toml::de::DeValue;
 
@@ -27,6 +27,7 @@ pub(crate) struct RawRollout {
     pub(crate) gate_timeout: Option<At<Duration>>,
     pub(crate) max_failures: Option<At<Threshold>>,
     pub(crate) unreachable: Option<Unreachable>,
+    pub(crate) rollback_scope: Option<RollbackScope>,
     pub(crate) progress_deadline: Option<At<Duration>>,
     pub(crate) parallel: Option<usize>,
     pub(crate) connect_parallel: Option<usize>,
@@ -36,9 +37,8 @@ impl RawRollout {
     /// Reads the table.
     pub(super) fn read(value: &Value<'_>) -> Option<Self> {
         let table = value.table(&ROLLOUT)?;
-        if let Some(scope) = table.get("rollback_scope") {
-            read_scope(&scope);
-        }
+        let scopes =
+            [("host", RollbackScope::Host), ("batch", RollbackScope::Batch), ("run", RollbackScope::Run)];
         let unreachable = [("fail", Unreachable::Fail), ("skip", Unreachable::Skip)];
         Some(Self {
             canary: table.get("canary").and_then(|v| read_canary(&v)),
@@ -48,19 +48,11 @@ impl RawRollout {
             gate_timeout: table.get("gate_timeout").and_then(|v| v.duration(false)),
             max_failures: table.get("max_failures").and_then(|v| read_budget(&v)),
             unreachable: table.get("unreachable").and_then(|v| v.word(&unreachable)),
+            rollback_scope: table.get("rollback_scope").and_then(|v| v.word(&scopes)),
             progress_deadline: table.get("progress_deadline").and_then(|v| v.duration(false)),
             parallel: table.get("parallel").and_then(|v| v.number::<usize>(1)),
             connect_parallel: table.get("connect_parallel").and_then(|v| v.number::<usize>(1)),
         })
-    }
-}
-
-/// Undoing more than the host that failed takes what no target has yet: undoing what was confirmed.
-fn read_scope(value: &Value<'_>) {
-    let scope = value.word(&[("host", None), ("batch", Some("batch")), ("run", Some("run"))]);
-    if let Some(Some(word)) = scope {
-        let message = format!("`rollback_scope = \"{word}\"` is not yet supported");
-        value.complain(message, Some("remove it: a failure undoes the host that failed".to_owned()));
     }
 }
 

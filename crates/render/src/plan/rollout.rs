@@ -3,7 +3,7 @@
 use super::PlanView;
 use crate::names::joined;
 use crate::quantity::{count, grouped, limit};
-use snapback_core::rollout::{Batch, BatchKind, Budget, Course, StopAfter, Unreachable};
+use snapback_core::rollout::{Batch, BatchKind, Budget, Course, RollbackScope, StopAfter, Unreachable};
 
 /// How many hosts of a batch are named, and how many batches are listed.
 const MOST_NAMES: usize = 8;
@@ -60,7 +60,9 @@ fn rules(view: &PlanView<'_>) -> Vec<String> {
     let course = view.course;
     let mut rules: Vec<String> =
         [bake(course), gate(course), stop_after(course)].into_iter().flatten().collect();
-    rules.extend(budget(course, view.hosts.len()));
+    if let Some(budget) = budget(course, view.hosts.len()) {
+        rules.extend([budget, scope(course.rollback_scope).to_owned()]);
+    }
     rules.extend(
         course.progress_deadline.map(|longest| {
             format!("stops when no host of a batch has come to its end for {}", limit(longest))
@@ -96,6 +98,16 @@ fn budget(course: &Course, hosts: usize) -> Option<String> {
         Unreachable::Skip => "failed; hosts that can't be reached are skipped",
     };
     Some(format!("stops when more than {} of {} have {what}", grouped(most), count(hosts, "host")))
+}
+
+fn scope(scope: RollbackScope) -> &'static str {
+    match scope {
+        RollbackScope::Host => "a failure undoes the failed host alone",
+        RollbackScope::Batch => {
+            "a failure that stops it also undoes what was confirmed in the failed host's batch"
+        }
+        RollbackScope::Run => "a failure that stops it also undoes all that the run has confirmed",
+    }
 }
 
 fn count_batches(number: usize) -> String {

@@ -1,5 +1,5 @@
 use crate::page::assert_harmless;
-use crate::recorded::{Recording, armed, check, hostile_events, undo_item};
+use crate::recorded::{Recording, armed, check, host, hostile_events, undo_item};
 use indicatif::{InMemoryTerm, ProgressDrawTarget};
 use insta::assert_snapshot;
 use snapback_core::event::{CheckStatus, Event, EventKind};
@@ -45,6 +45,28 @@ fn each_active_host_has_a_line_and_the_finished_ones_scroll_above() {
     web10  checking  guard 1m 23s
     web11  arming
     ██████████░░░░░░░░░░ 2/4  1 confirmed, 1 rolled_back, 50s
+    ");
+}
+
+#[test]
+fn a_confirmed_host_that_is_undone_is_at_work_once_more_and_counted_by_its_last_end() {
+    let (terminal, mut progress) = terminal(24);
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.confirmed("web1").rolled_back("web2", "HTTP 500");
+    let (because, hosts) = (host("web2"), vec![host("web1")]);
+    run.of_run(EventKind::ScopeUndone { because, hosts });
+    let (to, cause) = ("01RUN".to_owned(), "undone because web2 failed".to_owned());
+    run.on("web1", EventKind::GoingBack { to, cause });
+    tell(&mut progress, &run.so_far());
+    assert_snapshot!(terminal.contents(), @"
+    web1  confirmed
+    web2  check healthz failed: HTTP 500
+    web2  undoing: check healthz failed
+    web2  ROLLED_BACK: check healthz failed; now: the old state is back and was verified by the host
+    UNDOING what was confirmed, because web2 failed: web1
+    web1  going back to before run 01RUN: undone because web2 failed
+    web1  inspecting
+    ██████████░░░░░░░░░░ 1/2  1 rolled_back, 49s
     ");
 }
 

@@ -42,9 +42,13 @@ impl Recording {
         self
     }
 
-    pub(crate) fn warned(&mut self, text: &str) -> &mut Self {
-        self.say(None, EventKind::Warning { text: text.to_owned() });
+    pub(crate) fn of_run(&mut self, kind: EventKind) -> &mut Self {
+        self.say(None, kind);
         self
+    }
+
+    pub(crate) fn warned(&mut self, text: &str) -> &mut Self {
+        self.of_run(EventKind::Warning { text: text.to_owned() })
     }
 
     /// Up to the end of apply: the same for every ending.
@@ -170,6 +174,7 @@ pub(crate) fn events_saying(said: &str) -> Vec<Event> {
         EventKind::Confirming { attempt: 2 },
         EventKind::ConfirmFailed { reason: text() },
         EventKind::RollbackStarted { cause: text() },
+        EventKind::GoingBack { to: text(), cause: text() },
         undo_item(said, false, said),
         EventKind::Warning { text: text() },
     ];

@@ -1,5 +1,5 @@
 use crate::planned::Planned;
-use snapback_core::rollout::{Budget, Course, Sequence, Share, sequence};
+use snapback_core::rollout::{Budget, Course, RollbackScope, Sequence, Share, sequence};
 use snapback_render::plan::{prompt_text, render_plan};
 use std::time::Duration;
 
@@ -21,9 +21,30 @@ fn a_staged_rollout_shows_its_batches_and_rules() {
     let page = planned.view(false, render_plan);
     let rules = "  bake: the checks go on for 2m before the next batch begins\n  gate: after the canary it waits for \
                  `deploy promote`, 1h at the longest\n  stops when more than 1 of 4 hosts have failed or can't be \
-                 reached\n  stops when no host of a batch has come to its end for 10m\n";
+                 reached\n  a failure undoes the failed host alone\n  stops when no host of a batch has come to its end for 10m\n";
     let batches = "rollout in 3 batches\n  batch 1 (canary), 1 host: a\n  batch 2, 2 hosts: b, c\n  batch 3, 1 host: d\n";
     assert!(page.contains(&format!("{batches}{rules}")), "{page}");
     let question = planned.view(false, prompt_text);
     assert!(question.contains(&format!("  canary: a\n{rules}")), "{question}");
+}
+
+#[test]
+fn what_a_failure_undoes_is_on_the_page_and_in_the_question() {
+    for (scope, told) in [
+        (RollbackScope::Batch, "also undoes what was confirmed in the failed host's batch\n"),
+        (RollbackScope::Run, "also undoes all that the run has confirmed\n"),
+    ] {
+        let course = Course {
+            staged: true,
+            budget: Budget::AtMost(0),
+            rollback_scope: scope,
+            ..Course::in_one_batch(2)
+        };
+        let planned = Planned::default().course(course);
+        let planned = planned.host("a", Vec::new(), Vec::new()).host("b", Vec::new(), Vec::new());
+        let rule = format!("  a failure that stops it {told}");
+        for text in [planned.view(false, render_plan), planned.view(false, prompt_text)] {
+            assert!(text.contains(&rule), "{text}");
+        }
+    }
 }
