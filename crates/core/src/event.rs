@@ -211,6 +211,9 @@ pub enum EventKind {
     BatchStarted {
         /// Its number, from 1.
         batch: usize,
+        /// How many batches there are; 0 in records of before this was told.
+        #[serde(default)]
+        of: usize,
         /// What it is for.
         kind: BatchKind,
         /// Its hosts.

@@ -86,10 +86,10 @@ pub(crate) fn listen(global: &GlobalArgs, mut events: EventReceiver) -> Faces {
     let verbosity = Verbosity::from_count(global.verbose);
     if global.output == Output::Json {
         faces.add("json", Box::new(Json::new(Box::new(io::stdout()))));
-    } else if io::stderr().is_terminal() {
-        faces.add("progress", Box::new(Progress::new(Screen::stderr(colour()), verbosity)));
+    } else if let Some(screen) = Screen::stderr(colour()) {
+        faces.add("progress", Box::new(Progress::new(screen, verbosity)));
     } else {
-        faces.add("lines", Box::new(Lines::new(Box::new(io::stderr()), verbosity)));
+        faces.add("lines", Box::new(Lines::new(Box::new(io::stderr()), verbosity).live()));
     }
     if global.output == Output::Human {
         faces.add("summary", Box::new(Summary::new(Box::new(io::stderr()), colour())));

@@ -1,239 +1,197 @@
-//! Where every host of a run stands right now: plain data, redrawn from at any time it is given.
+//! Where every host of a run stands right now: plain data, shown from at any time it is given.
 
-use crate::names::joined;
-use crate::palette::Palette;
-use crate::quantity::{bytes, count, grouped, limit};
-use crate::told::one_line;
+mod frame;
+mod seat;
+
+pub(crate) use frame::{Counts, Size};
+
+use crate::quantity::{count, grouped};
+use crate::wording::seconds;
+use seat::{Seat, Stand};
 use snapback_core::event::{Event, EventKind};
-use snapback_core::outcome::HostResult;
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use snapback_core::rollout::BatchKind;
+use std::collections::HashMap;
 
 /// A host that has been at one step for so long is called slow.
-const SLOW_MS: u64 = 30_000;
+pub(crate) const SLOW_MS: u64 = 30_000;
 
-/// How many of the slowest are named when not every host has a line.
-const SLOWEST: usize = 3;
+/// Up to so many hosts each has lines of its own; of more, equal ones are folded.
+pub(crate) const FEW: usize = 20;
 
 /// What a run looks like at a moment.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     began_ms: u64,
-    total: usize,
-    active: Vec<Seat>,
-    done: HashMap<String, HostResult>,
-    results: BTreeMap<HostResult, usize>,
+    seats: Vec<Seat>,
+    by_name: HashMap<String, usize>,
+    stage: Stage,
+    /// How many batches there are; 0 where nothing was said of any.
+    batches: usize,
 }
 
-/// A host that is being worked on.
+/// What the run as a whole is at.
+#[derive(Debug, Default)]
+enum Stage {
+    /// Hosts are looked at; nothing is changed.
+    #[default]
+    Looking,
+    /// Hosts are changed, without batches.
+    Changing,
+    /// The hosts of a batch are changed.
+    Batch { number: usize, kind: BatchKind, members: Vec<usize> },
+    /// The checks of a batch go on.
+    Bake { number: usize, until_ms: u64 },
+    /// It waits for a word.
+    Gate { next: usize, until_ms: u64 },
+    /// What was confirmed is undone.
+    Undoing { members: Vec<usize> },
+    /// No more hosts are begun.
+    Over,
+}
+
+/// A host that has been at one step for long.
 #[derive(Debug)]
-struct Seat {
-    host: String,
-    phase: Phase,
-    since_ms: u64,
-    /// When the guard undoes, once it is armed.
-    undoes_at_ms: Option<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    Inspecting,
-    Sending(u64),
-    Arming,
-    Armed,
-    Applying(String),
-    Checking,
-    Ready,
-    Asking,
-    Confirming,
-    Undoing,
-}
-
-impl Phase {
-    fn label(&self) -> String {
-        match self {
-            Self::Sending(size) => format!("sending {}", bytes(*size)),
-            Self::Applying(name) => format!("applying {}", one_line(name)),
-            other => other.word().to_owned(),
-        }
-    }
-
-    /// One word for hosts that are counted rather than named.
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Inspecting => "inspecting",
-            Self::Sending(_) => "sending",
-            Self::Arming => "arming",
-            Self::Armed => "armed",
-            Self::Applying(_) => "applying",
-            Self::Checking => "checking",
-            Self::Ready => "ready",
-            Self::Asking => "waits for a person",
-            Self::Confirming => "confirming",
-            Self::Undoing => "UNDOING",
-        }
-    }
+pub(crate) struct Slow<'a> {
+    pub(crate) host: &'a str,
+    /// What it is at, without what differs between hosts.
+    pub(crate) word: &'static str,
+    /// What it is at.
+    pub(crate) label: String,
+    pub(crate) since_ms: u64,
+    pub(crate) undoes_at_ms: Option<u64>,
 }
 
 impl Board {
     pub(crate) fn hear(&mut self, event: &Event) {
-        if let EventKind::RunStarted { hosts, .. } = &event.kind {
-            self.began_ms = event.at_ms;
-            self.total = hosts.len();
-        }
-        let Some(host) = event.host.as_ref().map(|h| h.as_str()) else { return };
-        if let EventKind::HostFinished { result, .. } = event.kind {
-            self.finish(host, result);
-            return;
-        }
-        // A host that was done with is worked on once more.
-        if matches!(event.kind, EventKind::GoingBack { .. }) {
-            self.open_again(host);
-        }
-        if !self.done.contains_key(host) {
-            self.seat(host, event.at_ms).hear(event);
+        match &event.host {
+            Some(host) => self.hear_of_host(host.as_str(), event),
+            None => self.hear_of_run(event),
         }
     }
 
-    /// Returns how many hosts are done with, and of how many.
-    pub(crate) fn done_of_total(&self) -> (usize, usize) {
-        (self.done.len(), self.total.max(self.done.len()))
+    /// Returns how many hosts there are.
+    pub(crate) fn total(&self) -> usize {
+        self.seats.len()
     }
 
-    /// Returns what stands beside the total bar.
-    pub(crate) fn tally(&self, now_ms: u64, palette: Palette) -> String {
-        let took = secs(now_ms.saturating_sub(self.began_ms) / 1_000);
-        let counted =
-            self.results.iter().map(|(r, n)| palette.result(*r, &format!("{} {}", grouped(*n), r.word())));
-        counted.chain([took]).collect::<Vec<_>>().join(", ")
+    /// Returns the hosts that are slow, the slowest first.
+    pub(crate) fn slow(&self, now_ms: u64) -> Vec<Slow<'_>> {
+        let mut slow: Vec<_> = self.seats.iter().filter_map(|seat| seat.slow(now_ms)).collect();
+        slow.sort_by_key(|slow| slow.since_ms);
+        slow
     }
 
-    /// Returns one line for each active host, or counts and the slowest few where there are more than `room` lines.
-    pub(crate) fn rows(&self, now_ms: u64, room: usize, palette: Palette) -> Vec<String> {
-        if self.active.len() <= room {
-            let width = self.active.iter().map(|s| s.host.chars().count()).max().unwrap_or_default();
-            return self.active.iter().map(|seat| seat.row(now_ms, width, palette)).collect();
-        }
-        let mut rows = vec![self.phases()];
-        let mut slowest: Vec<_> = self.active.iter().collect();
-        slowest.sort_by_key(|seat| seat.since_ms);
-        slowest.truncate(SLOWEST.min(room.saturating_sub(1)));
-        let width = slowest.iter().map(|s| s.host.chars().count()).max().unwrap_or_default();
-        rows.extend(slowest.iter().map(|seat| format!("slowest {}", seat.row(now_ms, width, palette))));
-        rows
+    /// Returns how many hosts stand how.
+    pub(crate) fn counts(&self) -> Counts {
+        self.seats.iter().fold(Counts::default(), |counts, seat| counts.with(&seat.stand))
     }
 
-    fn phases(&self) -> String {
-        let mut counts: BTreeMap<Phase, (usize, &str)> = BTreeMap::new();
-        for seat in &self.active {
-            let phase = seat.phase.clone().counted();
-            counts.entry(phase).or_insert((0, seat.phase.word())).0 += 1;
-        }
-        let parts: Vec<_> = counts.values().map(|(n, word)| format!("{} {word}", grouped(*n))).collect();
-        format!("{} at work: {}", count(self.active.len(), "host"), joined(&parts, parts.len()))
+    /// Returns how long the run has gone on, in seconds.
+    pub(crate) fn secs(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.began_ms) / 1_000
     }
 
-    fn finish(&mut self, host: &str, result: HostResult) {
-        self.active.retain(|seat| seat.host != host);
-        self.open_again(host);
-        self.done.insert(host.to_owned(), result);
-        *self.results.entry(result).or_default() += 1;
-    }
-
-    fn open_again(&mut self, host: &str) {
-        if let Some(before) = self.done.remove(host)
-            && let Some(count) = self.results.get_mut(&before)
-        {
-            *count -= 1;
-            self.results.retain(|_, count| *count > 0);
-        }
-    }
-
-    fn seat(&mut self, host: &str, at_ms: u64) -> &mut Seat {
-        let at = self.active.iter().position(|seat| seat.host == host).unwrap_or(self.active.len());
-        if at == self.active.len() {
-            self.active.push(Seat {
-                host: host.to_owned(),
-                phase: Phase::Inspecting,
-                since_ms: at_ms,
-                undoes_at_ms: None,
-            });
-        }
-        &mut self.active[at]
-    }
-}
-
-impl Phase {
-    /// The phase without what differs between hosts, so that they are counted together.
-    fn counted(self) -> Self {
-        match self {
-            Self::Sending(_) => Self::Sending(0),
-            Self::Applying(_) => Self::Applying(String::new()),
-            other => other,
+    /// Tells what the run as a whole is at; empty where there is nothing to say.
+    pub(crate) fn stage(&self, now_ms: u64) -> String {
+        let left = |until_ms: u64| seconds(until_ms.saturating_sub(now_ms).div_ceil(1_000));
+        match &self.stage {
+            Stage::Looking => {
+                let looked = self.seats.iter().filter(|seat| seat.was_looked_at()).count();
+                format!("looked at {} of {} hosts", grouped(looked), grouped(self.total()))
+            }
+            Stage::Batch { number, kind, members } => {
+                let canary = match (kind, members.first()) {
+                    (BatchKind::Canary, Some(first)) => {
+                        let more = if members.len() > 1 { ", ..." } else { "" };
+                        format!(" (canary {}{more})", self.seats[*first].host)
+                    }
+                    _ => String::new(),
+                };
+                let ended = self.ended(members);
+                format!(
+                    "batch {}{canary}: {} of {} ended",
+                    self.of_batches(*number),
+                    grouped(ended),
+                    count(members.len(), "host")
+                )
+            }
+            Stage::Bake { number, until_ms } => {
+                format!("batch {} bakes, {} left", self.of_batches(*number), left(*until_ms))
+            }
+            Stage::Gate { next, until_ms } => {
+                format!(
+                    "waits for `deploy promote` before batch {}, {} left",
+                    self.of_batches(*next),
+                    left(*until_ms)
+                )
+            }
+            Stage::Undoing { members } => {
+                let ended = grouped(self.ended(members));
+                format!("undoes what was confirmed: {ended} of {} ended", count(members.len(), "host"))
+            }
+            Stage::Changing | Stage::Over => String::new(),
         }
     }
-}
 
-impl Seat {
-    fn hear(&mut self, event: &Event) {
-        let at = event.at_ms;
+    fn ended(&self, members: &[usize]) -> usize {
+        members.iter().filter(|at| matches!(self.seats[**at].stand, Stand::Ended(_))).count()
+    }
+
+    fn of_batches(&self, number: usize) -> String {
+        if self.batches == 0 {
+            grouped(number)
+        } else {
+            format!("{} of {}", grouped(number), grouped(self.batches))
+        }
+    }
+
+    fn hear_of_run(&mut self, event: &Event) {
+        let until_ms = |secs: u64| event.at_ms.saturating_add(secs.saturating_mul(1_000));
         match &event.kind {
-            EventKind::HostInspected { .. } => self.enter(Phase::Arming, at),
-            EventKind::Uploading { bytes } => self.enter(Phase::Sending(*bytes), at),
-            EventKind::GuardArmed { apply_timeout, .. } => {
-                self.undoes_in(*apply_timeout, at);
-                self.enter(Phase::Armed, at);
+            EventKind::RunStarted { hosts, .. } => {
+                self.began_ms = event.at_ms;
+                for host in hosts {
+                    self.seat(host.as_str());
+                }
             }
-            EventKind::ChangeStarted { name, .. } => self.enter(Phase::Applying(name.clone()), at),
-            EventKind::Applied { left } => {
-                self.undoes_in(*left, at);
-                self.enter(Phase::Checking, at);
+            EventKind::BatchStarted { batch, of, kind, hosts } => {
+                self.batches = *of;
+                let members = hosts.iter().map(|host| self.seat(host.as_str())).collect();
+                self.stage = Stage::Batch { number: *batch, kind: *kind, members };
             }
-            EventKind::Ready { left } => {
-                self.undoes_in(*left, at);
-                self.enter(Phase::Ready, at);
+            EventKind::BakeStarted { batch, secs } => {
+                self.stage = Stage::Bake { number: *batch, until_ms: until_ms(*secs) };
             }
-            EventKind::Extended { left, .. } => self.undoes_in(*left, at),
-            EventKind::AwaitingPerson { left } => {
-                self.undoes_in(*left, at);
-                self.enter(Phase::Asking, at);
+            EventKind::GateReached { next, secs } => {
+                self.stage = Stage::Gate { next: *next, until_ms: until_ms(*secs) };
             }
-            EventKind::Confirming { .. } => self.enter(Phase::Confirming, at),
-            EventKind::RollbackStarted { .. } => {
-                self.undoes_at_ms = None;
-                self.enter(Phase::Undoing, at);
+            EventKind::ScopeUndone { hosts, .. } => {
+                let members = hosts.iter().map(|host| self.seat(host.as_str())).collect();
+                self.stage = Stage::Undoing { members };
             }
+            EventKind::RolloutEnded { .. } => self.stage = Stage::Over,
             _ => {}
         }
     }
 
-    fn enter(&mut self, phase: Phase, at_ms: u64) {
-        if self.phase != phase {
-            self.phase = phase;
-            self.since_ms = at_ms;
+    fn hear_of_host(&mut self, host: &str, event: &Event) {
+        let at = self.seat(host);
+        self.seats[at].hear(event);
+        let begun = matches!(
+            event.kind,
+            EventKind::Uploading { .. } | EventKind::LocalStarted { .. } | EventKind::GuardArmed { .. }
+        );
+        if begun && matches!(self.stage, Stage::Looking) {
+            self.stage = Stage::Changing;
         }
     }
 
-    fn undoes_in(&mut self, secs: u64, at_ms: u64) {
-        self.undoes_at_ms = Some(at_ms.saturating_add(secs.saturating_mul(1_000)));
-    }
-
-    fn row(&self, now_ms: u64, width: usize, palette: Palette) -> String {
-        let mut row =
-            format!("{}  {}", palette.heading(&format!("{:<width$}", self.host)), self.phase.label());
-        if let Some(left) = self.undoes_at_ms.map(|at| at.saturating_sub(now_ms).div_ceil(1_000)) {
-            let guard =
-                if left == 0 { "the guard undoes now".to_owned() } else { format!("guard {}", secs(left)) };
-            row.push_str(&palette.notable(&format!("  {guard}")));
+    fn seat(&mut self, host: &str) -> usize {
+        if let Some(at) = self.by_name.get(host) {
+            return *at;
         }
-        let at_it = now_ms.saturating_sub(self.since_ms);
-        if at_it >= SLOW_MS {
-            row.push_str(&palette.notable(&format!("  slow: at this for {}", secs(at_it / 1_000))));
-        }
-        row
+        self.by_name.insert(host.to_owned(), self.seats.len());
+        self.seats.push(Seat::new(host));
+        self.seats.len() - 1
     }
-}
-
-fn secs(secs: u64) -> String {
-    limit(Duration::from_secs(secs))
 }

@@ -9,6 +9,7 @@
 
 mod armed;
 mod board;
+mod clock;
 mod columns;
 pub mod doctor;
 pub mod held;
@@ -19,11 +20,15 @@ mod names;
 mod palette;
 pub mod plan;
 mod progress;
+mod pulse;
 mod quantity;
 pub mod question;
+mod row;
 pub mod status;
 mod subscriber;
 mod summary;
+mod telling;
+mod ticker;
 mod told;
 mod wording;
 

@@ -9,6 +9,25 @@ pub(crate) struct Palette {
     colour: bool,
 }
 
+/// What a piece of a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// Nothing special.
+    Plain,
+    /// What a line is about.
+    Heading,
+    /// As wanted.
+    Good,
+    /// Something to look at.
+    Notable,
+    /// Failed.
+    Bad,
+    /// Of lesser weight.
+    Faint,
+    /// It tells of a result.
+    Result(HostResult),
+}
+
 impl Palette {
     /// Returns a palette. The caller decides about colour: nothing here asks the environment.
     pub(crate) fn new(colour: bool) -> Self {
@@ -55,6 +74,19 @@ impl Palette {
             | HostResult::RolledBack
             | HostResult::Unknown
             | HostResult::RollbackFailed => self.bad(text),
+        }
+    }
+
+    /// Colours a piece of a line.
+    pub(crate) fn tone(self, tone: Tone, text: &str) -> String {
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Heading => self.heading(text),
+            Tone::Good => self.good(text),
+            Tone::Notable => self.notable(text),
+            Tone::Bad => self.bad(text),
+            Tone::Faint => self.faint(text),
+            Tone::Result(result) => self.result(result, text),
         }
     }
 

@@ -99,9 +99,11 @@ fn local(kind: &EventKind) -> String {
 
 fn stage(kind: &EventKind) -> String {
     match kind {
-        EventKind::BatchStarted { batch, kind, hosts } => {
+        EventKind::BatchStarted { batch, of, kind, hosts } => {
+            let of = if *of == 0 { String::new() } else { format!(" of {}", grouped(*of)) };
             let what = if *kind == BatchKind::Canary { " (canary)" } else { "" };
-            format!("batch {batch}{what}: {}", joined(hosts, 5))
+            let names = joined(hosts, 5);
+            format!("batch {}{of}{what}, {}: {names}", grouped(*batch), count(hosts.len(), "host"))
         }
         EventKind::BakeStarted { batch, secs } => {
             format!("batch {batch} bakes: its checks go on for {}", seconds(*secs))
@@ -202,10 +204,17 @@ fn check(kind: &EventKind) -> String {
     with_detail(&format!("check {check} {said}{weight}"), &last_line(detail))
 }
 
+/// Returns one harmless line that tells an event; of an end only how and why.
+pub(crate) fn brief(kind: &EventKind) -> String {
+    match kind {
+        EventKind::HostFinished { .. } => one_line(&how_and_why(kind)),
+        other => phrase(other),
+    }
+}
+
 fn finished(kind: &EventKind) -> String {
-    let EventKind::HostFinished { result, cause, state, .. } = kind else { return String::new() };
-    let word = if result.is_good() { result.word().to_owned() } else { result.word().to_uppercase() };
-    let why = with_detail(&word, &one_line(cause));
+    let EventKind::HostFinished { result, state, .. } = kind else { return String::new() };
+    let why = how_and_why(kind);
     if result.is_good() || *result == HostResult::NotReached || state.is_empty() {
         why
     } else {
@@ -213,10 +222,17 @@ fn finished(kind: &EventKind) -> String {
     }
 }
 
+fn how_and_why(kind: &EventKind) -> String {
+    let EventKind::HostFinished { result, cause, .. } = kind else { return String::new() };
+    let word = if result.is_good() { result.word().to_owned() } else { result.word().to_uppercase() };
+    with_detail(&word, &one_line(cause))
+}
+
 fn with_detail(said: &str, detail: &str) -> String {
     if detail.trim().is_empty() { said.to_owned() } else { format!("{said}: {detail}") }
 }
 
-fn seconds(secs: u64) -> String {
+/// Returns a number of seconds as people read it.
+pub(crate) fn seconds(secs: u64) -> String {
     limit(Duration::from_secs(secs))
 }

@@ -85,6 +85,7 @@ impl Run {
                 let hosts = planned.hosts.iter().filter_map(|at| self.tasks.get(*at));
                 EventKind::BatchStarted {
                     batch: planned.number,
+                    of: course.batches.last().map_or(0, |batch| batch.number),
                     kind: planned.kind,
                     hosts: hosts.map(|task| task.job.host.clone()).collect(),
                 }

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 /// How many different failures are shown. More is a page that nobody reads; the record has them all.
 const MOST_BLOCKS: usize = 20;
 
-/// How many names stand before a failure.
+/// Up to so many hosts of one failure are all named; of more, a few.
 const MOST_NAMES: usize = 20;
+const A_FEW: usize = 5;
 
 /// How many lines of a state or an advice are shown.
 const MOST_LINES: usize = 12;
@@ -72,7 +73,8 @@ impl Failure {
     fn render(&self, hosts: &[String], palette: Palette) -> String {
         let total =
             if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
-        let head = format!("{}{total}: {}", joined(hosts, MOST_NAMES), self.word());
+        let most = if hosts.len() > MOST_NAMES { A_FEW } else { MOST_NAMES };
+        let head = format!("{}{total}: {}", joined(hosts, most), self.word());
         let mut what: Vec<_> = Some(self.cause.clone()).filter(|c| !c.is_empty()).into_iter().collect();
         what.extend(self.quoted.iter().cloned());
         let painted = self.result.map_or_else(|| palette.bad(&head), |r| palette.result(r, &head));

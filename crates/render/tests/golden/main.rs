@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what builds a test's input may fail as the test itself may")]
 
 mod doctor;
+mod fleet;
 mod hostile;
 mod json;
 mod lines;
@@ -11,5 +12,6 @@ mod planned;
 mod progress;
 mod recorded;
 mod rollout;
+mod scale;
 mod status;
 mod summary;

@@ -8,17 +8,65 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A terminal whose time stands still, so that a slow machine shows the same page.
-pub(crate) fn terminal(rows: u16) -> (InMemoryTerm, Progress) {
-    terminal_with_clock(rows, || Duration::ZERO)
+/// A terminal on which time goes on with the events.
+pub(crate) struct Theatre {
+    pub(crate) terminal: InMemoryTerm,
+    progress: Progress,
+    now_ms: Arc<AtomicU64>,
+    frame_ms: u64,
 }
 
-fn terminal_with_clock(rows: u16, clock: impl Fn() -> Duration + Send + 'static) -> (InMemoryTerm, Progress) {
-    let terminal = InMemoryTerm::new(rows, 100);
+impl Theatre {
+    /// Returns one that is drawn once in so many milliseconds.
+    pub(crate) fn of(size: (u16, u16), frame_ms: u64) -> Self {
+        let now_ms = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&now_ms);
+        let (terminal, progress) = screen(
+            size,
+            move || Duration::from_millis(clock.load(Ordering::Relaxed)),
+            Duration::from_millis(frame_ms),
+        );
+        Self { terminal, progress, now_ms, frame_ms }
+    }
+
+    /// Plays events and returns what is seen then.
+    pub(crate) fn play(&mut self, events: &[Event]) -> String {
+        for (at, event) in events.iter().enumerate() {
+            let late = if at + 1 == events.len() { self.frame_ms } else { 0 };
+            self.now_ms.store(event.at_ms + late, Ordering::Relaxed);
+            self.progress.on_event(event).unwrap();
+        }
+        self.terminal.contents()
+    }
+}
+
+/// A terminal whose time stands still, so that a slow machine shows the same page.
+pub(crate) fn terminal(rows: u16) -> (InMemoryTerm, Progress) {
+    terminal_of(rows, 100)
+}
+
+pub(crate) fn terminal_of(rows: u16, columns: u16) -> (InMemoryTerm, Progress) {
+    terminal_with_clock((rows, columns), || Duration::ZERO)
+}
+
+fn terminal_with_clock(
+    size: (u16, u16),
+    clock: impl Fn() -> Duration + Send + 'static,
+) -> (InMemoryTerm, Progress) {
+    screen(size, clock, Duration::ZERO)
+}
+
+fn screen(
+    (rows, columns): (u16, u16),
+    clock: impl Fn() -> Duration + Send + 'static,
+    frame: Duration,
+) -> (InMemoryTerm, Progress) {
+    let terminal = InMemoryTerm::new(rows, columns);
     let screen = Screen {
         target: ProgressDrawTarget::term_like(Box::new(terminal.clone())),
-        rows: Box::new(move || usize::from(rows)),
+        size: Box::new(move || (usize::from(rows), usize::from(columns))),
         clock: Box::new(clock),
+        frame,
         colour: false,
     };
     (terminal, Progress::new(screen, Verbosity::Normal))
@@ -43,8 +91,7 @@ fn each_active_host_has_a_line_and_the_finished_ones_scroll_above() {
     web2  undoing: check healthz failed
     web2  ROLLED_BACK: check healthz failed; now: the old state is back and was verified by the host
     web10  checking  guard 1m 23s
-    web11  arming
-    ██████████░░░░░░░░░░ 2/4  1 confirmed, 1 rolled_back, 50s
+    ██████████░░░░░░░░░░ 2/4  1 done, 1 failed, 1 armed, 1 waiting, 50s
     ");
 }
 
@@ -65,8 +112,9 @@ fn a_confirmed_host_that_is_undone_is_at_work_once_more_and_counted_by_its_last_
     web2  ROLLED_BACK: check healthz failed; now: the old state is back and was verified by the host
     UNDOING what was confirmed, because web2 failed: web1
     web1  going back to before run 01RUN: undone because web2 failed
-    web1  inspecting
-    ██████████░░░░░░░░░░ 1/2  1 rolled_back, 49s
+    web1  going back
+    undoes what was confirmed: 0 of 1 host ended
+    ██████████░░░░░░░░░░ 1/2  1 failed, 1 running, 49s
     ");
 }
 
@@ -83,7 +131,7 @@ fn a_countdown_goes_on_while_nothing_happens() {
     let passed = Arc::new(AtomicU64::new(0));
     let clock = Arc::clone(&passed);
     let (terminal, mut progress) =
-        terminal_with_clock(24, move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        terminal_with_clock((24, 100), move || Duration::from_secs(clock.load(Ordering::Relaxed)));
     let mut run = Recording::of(&["web1"]);
     run.on("web1", armed("systemd"));
     tell(&mut progress, &run.so_far());
@@ -125,11 +173,12 @@ fn more_hosts_than_rows_fold_to_counts_and_the_slowest() {
     }
     tell(&mut progress, &run.so_far());
     assert_snapshot!(terminal.contents(), @"
-    40 hosts at work: 20 sending, 20 applying
-    slowest web01  applying of web01  slow: at this for 39s
-    slowest web02  sending 10 B  slow: at this for 38s
-    slowest web03  applying of web03  slow: at this for 37s
-    ░░░░░░░░░░░░░░░░░░░░ 0/40  40s
+    web01  applying of web01  slow: at this for 39s
+    web02  sending 10 B  slow: at this for 38s
+    web03  applying of web03  slow: at this for 37s
+    web04  sending 10 B  slow: at this for 36s
+    36 more at work: 18 applying, 18 sending
+    ░░░░░░░░░░░░░░░░░░░░ 0/40  40 running, 40s
     ");
 }
 
@@ -145,8 +194,7 @@ fn failures_are_louder_than_good_ends() {
     web2  check ntp failed: not synced
     web2  NOT undone: config: read-only file system
     web1  confirmed
-    web2  inspecting
-    ██████████░░░░░░░░░░ 1/2  1 confirmed, 3s
+    ██████████░░░░░░░░░░ 1/2  1 done, 1 waiting, 3s
     ");
 }
 

@@ -106,7 +106,7 @@ impl Recording {
         self.events.clone()
     }
 
-    fn say(&mut self, host: Option<HostName>, kind: EventKind) {
+    pub(crate) fn say(&mut self, host: Option<HostName>, kind: EventKind) {
         if let (Some(host), EventKind::HostFinished { result, .. }) = (&host, &kind) {
             self.results.insert(host.to_string(), *result);
         }
