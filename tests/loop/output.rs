@@ -39,6 +39,36 @@ fn people_read_standard_error_and_standard_output_stays_empty() {
     assert!(ended.err.contains("guard") || ended.err.contains("armed"), "{ended}");
 }
 
+/// By how many lines a program has its terminal go up, each time.
+fn upwards(said: &str) -> Vec<usize> {
+    let orders = said.split("\u{1b}[").skip(1);
+    orders.filter_map(|order| order.split_once('A')?.0.parse().ok()).collect()
+}
+
+#[test]
+fn on_a_terminal_the_hosts_at_work_and_a_line_of_counts_stay_at_the_bottom_and_go_at_the_end() {
+    let stage = Stage::of(&["a.test", "b.test"]);
+    stage.fleet(&format!("{MOTD}[rollout]\ncanary = 1\n"));
+    let mut running = stage.change().env("TERM", "xterm").on_a_terminal().start();
+    running.await_said("batch 1 of 2 (canary a.test): 0 of 1 host ended");
+    let ended = running.end().must_exit(0);
+    let said = console::strip_ansi_codes(&ended.err).into_owned();
+    for told in ["looked at 0 of 2 hosts", "1/2  1 done, ", "batch 2 of 2, 1 host: b.test", "2 confirmed in "] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let ups = upwards(&ended.err);
+    assert!(!ups.is_empty() && ups.iter().all(|lines| *lines < 24), "{ups:?}");
+}
+
+#[test]
+fn a_terminal_that_cant_be_drawn_on_gets_plain_lines() {
+    let stage = Stage::new();
+    stage.fleet(MOTD);
+    let running = stage.change().env("TERM", "dumb").on_a_terminal().start();
+    let ended = running.end().must_exit(0);
+    assert!(ended.err.contains("Z web.test  confirmed") && !ended.err.contains('\u{1b}'), "{ended}");
+}
+
 #[test]
 fn plan_and_status_as_json_are_json_alone() {
     let stage = Stage::new();

@@ -7,14 +7,18 @@ use std::io::{self, IsTerminal, Write};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// Whether standard error may be coloured: a terminal, and nobody asked otherwise (no-color.org).
+/// Whether standard error may be coloured: a terminal that can, and nobody asked otherwise (no-color.org).
 pub(crate) fn colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    io::stderr().is_terminal() && colours_are_welcome()
 }
 
 /// Whether standard output may be coloured.
 pub(crate) fn colour_out() -> bool {
-    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    io::stdout().is_terminal() && colours_are_welcome()
+}
+
+fn colours_are_welcome() -> bool {
+    !console::is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// Writes to standard error; a closed one is nobody's loss.

@@ -1,6 +1,6 @@
 //! A program under test: in an empty environment, bounded in time, its output kept.
 
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -70,7 +70,7 @@ impl Program {
         self
     }
 
-    /// Gives it a terminal to read from and to complain to.
+    /// Gives it a terminal of 80 columns and 24 lines to read from and to complain to.
     #[must_use]
     pub fn on_a_terminal(mut self) -> Self {
         self.terminal = true;
@@ -100,7 +100,8 @@ impl Program {
 
     /// Returns our end of the terminal.
     fn give_terminal(&mut self) -> File {
-        let ends = openpty(None, None).expect("a terminal");
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let ends = openpty(Some(&size), None).expect("a terminal");
         let theirs = ends.slave.try_clone().expect("a descriptor");
         self.command.stdin(ends.slave).stderr(theirs);
         File::from(ends.master)
