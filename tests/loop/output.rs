@@ -53,7 +53,8 @@ fn on_a_terminal_the_hosts_at_work_and_a_line_of_counts_stay_at_the_bottom_and_g
     running.await_said("batch 1 of 2 (canary a.test): 0 of 1 host ended");
     let ended = running.end().must_exit(0);
     let said = console::strip_ansi_codes(&ended.err).into_owned();
-    for told in ["looked at 0 of 2 hosts", "1/2  1 done, ", "batch 2 of 2, 1 host: b.test", "2 confirmed in "] {
+    for told in ["looked at 0 of 2 hosts", "1/2  1 done, ", "batch 2 of 2, 1 host: b.test", "2 confirmed in "]
+    {
         assert!(said.contains(told), "{told}: {said}");
     }
     let ups = upwards(&ended.err);

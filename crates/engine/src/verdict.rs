@@ -257,7 +257,7 @@ impl Verdict {
             ),
             HostResult::Skipped => (String::from("untouched"), String::new()),
             HostResult::NotReached => (String::from("untouched"), self.hint.clone()),
-            HostResult::RolledBack => (self.rolled_back_state(), self.hint.clone()),
+            HostResult::RolledBack => (self.rolled_back_state(), self.after_rollback(host)),
             HostResult::RollbackFailed => (
                 format!("NOT as before: {}", self.broken_items()),
                 format!("look at {host}, mend it, then: deploy rollback --limit {host}"),
@@ -310,6 +310,14 @@ impl Verdict {
             None => {}
         }
         text
+    }
+
+    fn after_rollback(&self, host: &HostName) -> String {
+        if self.hint.is_empty() && self.left_here.is_empty() {
+            format!("deploy logs {host}\nmend the cause, then: deploy retry")
+        } else {
+            self.hint.clone()
+        }
     }
 
     fn broken_items(&self) -> String {

@@ -11,7 +11,7 @@ use failure::{Failure, Failures};
 use hearsay::Hearsay;
 use snapback_core::event::Event;
 use snapback_core::outcome::HostResult;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
 /// Collects a run and writes its summary when it is over: one line of counts, then warnings, then failures with
@@ -79,14 +79,14 @@ impl Summary {
 
     fn warnings(&self) -> String {
         let mut folded: Vec<(String, Vec<&str>)> = Vec::new();
-        let mut known = HashMap::new();
+        let (mut known, mut named) = (HashMap::new(), HashSet::new());
         for (host, text) in self.heard.warnings() {
             let text = without_name(text, host);
             let at = *known.entry(text.clone()).or_insert(folded.len());
             if at == folded.len() {
                 folded.push((text, Vec::new()));
             }
-            if !host.is_empty() && !folded[at].1.contains(&host) {
+            if !host.is_empty() && named.insert((at, host)) {
                 folded[at].1.push(host);
             }
         }

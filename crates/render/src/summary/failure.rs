@@ -59,6 +59,16 @@ impl Failure {
         self.result.map_or("without a result", HostResult::word)
     }
 
+    /// Returns it as it is told of all hosts that it befell: what to do can be typed for the first of them.
+    fn of_all(self, first: &Self) -> Self {
+        if self.next == first.next {
+            return self;
+        }
+        let mut next = first.next.clone();
+        next.push("and likewise for the others".to_owned());
+        Self { next, ..self }
+    }
+
     fn without_name(&self, host: &str) -> Self {
         let each = |lines: &[String]| lines.iter().map(|line| without_name(line, host)).collect();
         Self {
@@ -126,7 +136,10 @@ impl Failures {
             ));
         }
         for group in &self.groups[hidden..] {
-            let told = if group.hosts.len() == 1 { &group.first } else { &group.shared };
+            let told = match group.hosts.len() {
+                1 => group.first.clone(),
+                _ => group.shared.clone().of_all(&group.first),
+            };
             out.push_str(&told.render(&group.hosts, palette));
         }
         out

@@ -88,7 +88,8 @@ fn twenty_that_failed_alike_are_one_failure() {
     web01, web02, web03, web04, web05, web06, web07, web08, web09, web10, web11, web12, web13, web14, web15, web16, web17, web18, web19, web20 (20 hosts): rolled_back
       what happened  HOST: check healthz failed
       state now      the old state is back and verified
-      what to do     deploy retry --limit HOST
+      what to do     deploy retry --limit web01
+                     and likewise for the others
     ");
 }
 
