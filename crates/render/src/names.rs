@@ -14,6 +14,11 @@ pub(crate) fn joined<S: AsRef<str>>(names: &[S], most: usize) -> String {
     }
 }
 
+/// Returns how many of so many names are shown: up to `most` all, of more only `few`.
+pub(crate) fn shown(names: usize, most: usize, few: usize) -> usize {
+    if names > most { few } else { most }
+}
+
 /// Joins names and breaks the line before a name that would pass `width` columns; 0 never breaks.
 pub(crate) fn wrapped<S: AsRef<str>>(names: &[S], most: usize, width: usize, indent: &str) -> String {
     let joined = joined(names, most);
@@ -40,6 +45,11 @@ pub(crate) fn wrapped<S: AsRef<str>>(names: &[S], most: usize, width: usize, ind
 ///
 /// Only whole names count: `web1` inside `web10` or `web1.example.org` is another name.
 pub(crate) fn without_name(text: &str, host: &str) -> String {
+    replaced(text, host, ANY_HOST)
+}
+
+/// Replaces a host's own name by something else, where it stands alone.
+pub(crate) fn replaced(text: &str, host: &str, by: &str) -> String {
     if host.is_empty() {
         return text.to_owned();
     }
@@ -49,7 +59,7 @@ pub(crate) fn without_name(text: &str, host: &str) -> String {
         let end = at + host.len();
         if stands_alone(text, at, end) {
             out.push_str(&text[done..at]);
-            out.push_str(ANY_HOST);
+            out.push_str(by);
             done = end;
         }
     }

@@ -14,7 +14,7 @@ mod script;
 pub use counts::PlanCounts;
 pub use prompt::prompt_text;
 
-use crate::names::{without_name, wrapped};
+use crate::names::{shown, without_name, wrapped};
 use crate::palette::Palette;
 use crate::quantity::{age, count, limit};
 use crate::told::one_line;
@@ -27,8 +27,12 @@ use snapback_core::rollout::Course;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many names stand before what hosts have in common.
+/// Up to so many hosts that have something in common are all named; of more, a few.
 const MOST_NAMES: usize = 50;
+const A_FEW: usize = 10;
+
+/// How many different plans are shown unless all are asked for: more is a page that nobody reads.
+const MOST_BLOCKS: usize = 50;
 
 /// What is planned for one host.
 pub struct HostPlan<'a> {
@@ -52,6 +56,8 @@ pub struct PlanView<'a> {
     pub text_of: &'a dyn Fn(&Sha256Hex) -> Option<Arc<str>>,
     /// Things that the person should know, one sentence each.
     pub notes: &'a [String],
+    /// Whether every plan is shown, however many differ.
+    pub all: bool,
     /// Whether to colour.
     pub colour: bool,
     /// The columns of the terminal; 0 where there is none.
@@ -92,7 +98,9 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
     for plan in view.changing() {
         blocks.add(plan);
     }
-    let mut out = blocks.render(view.width);
+    let most = if view.all { usize::MAX } else { MOST_BLOCKS };
+    let (mut out, hidden) = blocks.render(view.width, most);
+    out.push_str(&prompt::losses_of(view, &hidden));
     let unchanged: Vec<_> =
         view.hosts.iter().filter(|p| p.found.is_ok() && !p.would_change()).map(|p| p.host.as_str()).collect();
     if !unchanged.is_empty() {
@@ -115,7 +123,7 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
 
 /// Names hosts, with their number when there are several.
 fn headed<S: AsRef<str>>(hosts: &[S], width: usize) -> String {
-    let names = wrapped(hosts, MOST_NAMES, width, "  ");
+    let names = wrapped(hosts, shown(hosts.len(), MOST_NAMES, A_FEW), width, "  ");
     if hosts.len() == 1 { names } else { format!("{names} ({})", count(hosts.len(), "host")) }
 }
 

@@ -135,18 +135,19 @@ pub(super) fn prepare(
 /// Shows the plan: on standard error, because standard output is for data alone.
 fn show(global: &GlobalArgs, fleet: &Fleet, planned: &Planned) {
     if global.output == Output::Human {
-        complain(&with_view(fleet, planned, faces::colour(), render_plan));
+        let all = global.verbose > 0;
+        complain(&with_view(fleet, planned, all, faces::colour(), render_plan));
     }
 }
 
 /// Prints the plan as the data that was asked for.
-pub(super) fn print_plan(fleet: &Fleet, planned: &Planned) {
-    print(&with_view(fleet, planned, faces::colour_out(), render_plan));
+pub(super) fn print_plan(global: &GlobalArgs, fleet: &Fleet, planned: &Planned) {
+    print(&with_view(fleet, planned, global.verbose > 0, faces::colour_out(), render_plan));
 }
 
 /// Asks a person; an interrupt is a no.
 async fn agreed(fleet: &Fleet, planned: &Planned, mut interrupt: Interrupt) -> anyhow::Result<bool> {
-    let question = with_view(fleet, planned, false, prompt_text);
+    let question = with_view(fleet, planned, false, false, prompt_text);
     let hosts = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
     let asking = tokio::task::spawn_blocking(move || ask::agreed(&question, hosts));
     tokio::select! {
@@ -155,13 +156,19 @@ async fn agreed(fleet: &Fleet, planned: &Planned, mut interrupt: Interrupt) -> a
     }
 }
 
-fn with_view(fleet: &Fleet, planned: &Planned, colour: bool, draw: fn(&PlanView<'_>) -> String) -> String {
+fn with_view(
+    fleet: &Fleet,
+    planned: &Planned,
+    all: bool,
+    colour: bool,
+    draw: fn(&PlanView<'_>) -> String,
+) -> String {
     let found = planned.hosts();
     let hosts = found.iter().map(|h| HostPlan { host: h.host(), job: h.job, found: h.found }).collect();
     let text_of = |hash: &Sha256Hex| text_of(fleet, hash);
     let width = usize::from(console::Term::stderr().size().1).max(80);
     let (course, notes) = (&fleet.course, &fleet.notes);
-    draw(&PlanView { fleet: &fleet.name, hosts, course, text_of: &text_of, notes, colour, width })
+    draw(&PlanView { fleet: &fleet.name, hosts, course, text_of: &text_of, notes, all, colour, width })
 }
 
 /// The text of a file that will be put in place, if it is one and small.

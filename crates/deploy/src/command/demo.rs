@@ -189,7 +189,7 @@ async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
     });
     let mut audience = Audience::new(receiver, Verbosity::from_count(global.verbose));
     let planned = audience.attend(run.plan()).await;
-    print_plan(&fleet, &planned);
+    print_plan(global, &fleet, &planned);
     audience.attend(planned.apply()).await.context("the run's record could not be written")?;
     Ok(audience.leave())
 }

@@ -12,7 +12,7 @@ pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8
     let planned = run.plan().await;
     faces.make_way().await;
     if global.output == Output::Human {
-        print_plan(&fleet, &planned);
+        print_plan(&global, &fleet, &planned);
     }
     let has_work = planned.has_work();
     let code = planned.leave().await;

@@ -1,21 +1,35 @@
-//! Blocks of hosts with one and the same plan.
+//! Blocks of hosts with one and the same plan, or one that differs in nothing but the host's name.
 
 use super::files::FilesPage;
 use super::{HostPlan, guard, headed, revert, script};
+use crate::names::{ANY_HOST, replaced};
 use crate::palette::Palette;
 use crate::told::{one_line, path};
 use snapback_core::change::{Change, ChangeKind};
 use snapback_core::content::Sha256Hex;
 use snapback_core::inspection::{ChangeInspection, Inspection};
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// Stands for the host's name until it is shown: no text of a plan has it, as control characters are made visible.
+const NAME: &str = "\u{1}";
 
 /// Hosts folded by what is shown of their plans: where the page reads the same, one page is enough.
 pub(super) struct Blocks<'a> {
     files: FilesPage<'a>,
     palette: Palette,
-    blocks: Vec<(Vec<String>, String)>,
+    blocks: Vec<Block>,
     known: HashMap<String, usize>,
+}
+
+/// Hosts whose plans read the same.
+struct Block {
+    hosts: Vec<String>,
+    /// As it reads for the first of them.
+    first: String,
+    /// As it reads for all of them, [`NAME`] for the name.
+    shared: String,
 }
 
 impl<'a> Blocks<'a> {
@@ -26,19 +40,24 @@ impl<'a> Blocks<'a> {
 
     pub(super) fn add(&mut self, plan: &HostPlan<'_>) {
         let Ok(inspection) = plan.found else { return };
-        let body = self.body(plan, inspection);
-        let at = *self.known.entry(body.clone()).or_insert(self.blocks.len());
+        let first = self.body(plan, inspection);
+        let host = plan.host.to_string();
+        let shared = replaced(&first, &host, NAME);
+        let at = *self.known.entry(shared.clone()).or_insert(self.blocks.len());
         if at == self.blocks.len() {
-            self.blocks.push((Vec::new(), body));
+            self.blocks.push(Block { hosts: Vec::new(), first, shared });
         }
-        self.blocks[at].0.push(plan.host.to_string());
+        self.blocks[at].hosts.push(host);
     }
 
-    pub(super) fn render(&self, width: usize) -> String {
-        let block = |(hosts, body): &(Vec<String>, String)| {
-            format!("{}\n{body}\n", self.palette.heading(&headed(hosts, width)))
-        };
-        self.blocks.iter().map(block).collect()
+    /// Renders at most so many blocks, those of the most hosts; returns the hosts of the others too.
+    pub(super) fn render(&self, width: usize, most: usize) -> (String, HashSet<&str>) {
+        let mut order: Vec<_> = (0..self.blocks.len()).collect();
+        order.sort_by_key(|at| Reverse(self.blocks[*at].hosts.len()));
+        let hidden = order.split_off(most.min(order.len()));
+        order.sort_unstable();
+        let shown = order.into_iter().map(|at| self.blocks[at].render(width, self.palette)).collect();
+        (shown, hidden.iter().flat_map(|at| &self.blocks[*at].hosts).map(String::as_str).collect())
     }
 
     fn body(&mut self, plan: &HostPlan<'_>, inspection: &Inspection) -> String {
@@ -81,5 +100,16 @@ impl<'a> Blocks<'a> {
             _ => vec![self.palette.bad("! the host said nothing of this change: run the plan again")],
         };
         lines.extend(told.into_iter().map(|line| format!("  {line}")));
+    }
+}
+
+impl Block {
+    fn render(&self, width: usize, palette: Palette) -> String {
+        let head = palette.heading(&headed(&self.hosts, width));
+        if self.hosts.len() == 1 || !self.shared.contains(NAME) {
+            return format!("{head}\n{}\n", self.first);
+        }
+        let note = palette.faint(&format!("  {ANY_HOST} stands for the host's name"));
+        format!("{head}\n{note}\n{}\n", self.shared.replace(NAME, ANY_HOST))
     }
 }

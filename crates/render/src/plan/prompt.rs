@@ -3,13 +3,14 @@
 use super::deed::{Deed, deeds, what_is, what_shall_be};
 use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook, proof};
 use super::script::{command, is_irreversible};
-use super::{HostPlan, MOST_NAMES, PlanView, locks, rollout, unread};
-use crate::names::joined;
+use super::{A_FEW, HostPlan, MOST_NAMES, PlanView, locks, rollout, unread};
+use crate::names::{joined, shown};
+use crate::palette::Palette;
 use crate::quantity::count;
 use crate::told::{one_line, path};
 use snapback_core::change::{Change, ChangeKind, FilesChange};
 use snapback_core::inspection::ChangeInspection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many things of a kind are named.
 const MOST_THINGS: usize = 20;
@@ -25,21 +26,42 @@ pub fn prompt_text(view: &PlanView<'_>) -> String {
     }
     let names: Vec<_> = view.changing().map(|plan| plan.host.as_str()).collect();
     let hosts = count(names.len(), "host");
-    let mut out =
-        format!("{hosts} of {} would change: {}\n", one_line(view.fleet), joined(&names, MOST_NAMES));
-    out.push_str(&section("DELETES", &things.deletes, |text| palette.bad(text)));
-    out.push_str(&section("REPLACES", &things.replaces, |text| palette.bad(text)));
-    out.push_str(&section("CAN'T BE UNDONE", &things.irreversible, |text| palette.bad(text)));
-    out.push_str(&section("RUNS", &things.runs, |text| palette.notable(text)));
-    out.push_str(&section("WEAK GUARD", &things.weak_guard, |text| palette.bad(text)));
+    let mut out = format!("{hosts} of {} would change: {}\n", one_line(view.fleet), some(&names));
+    out.push_str(&things.losses(MOST_THINGS, palette));
+    out.push_str(&section("RUNS", &things.runs, MOST_THINGS, |text| palette.notable(text)));
+    out.push_str(&section("WEAK GUARD", &things.weak_guard, MOST_THINGS, |text| palette.bad(text)));
     for (hosts, text) in locks(view).iter().chain(&unread(view)) {
-        out.push_str(&format!("{}\n", palette.notable(&format!("{}: {text}", joined(hosts, MOST_NAMES)))));
+        out.push_str(&format!("{}\n", palette.notable(&format!("{}: {text}", some(hosts)))));
     }
-    out.push_str(&section("deadline", &things.deadlines, str::to_owned));
-    out.push_str(&section("proof", &things.proofs, str::to_owned));
+    out.push_str(&section("deadline", &things.deadlines, MOST_THINGS, str::to_owned));
+    out.push_str(&section("proof", &things.proofs, MOST_THINGS, str::to_owned));
     out.push_str(&rollout::lines_for_prompt(view));
     out.push_str(&format!("Change {hosts}?"));
     out
+}
+
+/// Returns what hosts lose whose plans are not shown, all of it; nothing where all are.
+pub(super) fn losses_of(view: &PlanView<'_>, hidden: &HashSet<&str>) -> String {
+    if hidden.is_empty() {
+        return String::new();
+    }
+    let palette = view.palette();
+    let mut things = Things::default();
+    let mut names = Vec::new();
+    for plan in view.changing().filter(|plan| hidden.contains(plan.host.as_str())) {
+        things.collect(plan);
+        names.push(plan.host.as_str());
+    }
+    let text = format!(
+        "{} with plans of their own, which -v shows: {}",
+        count(names.len(), "more host"),
+        some(&names)
+    );
+    format!("{}\n{}\n", palette.notable(&text), things.losses(usize::MAX, palette))
+}
+
+fn some(names: &[&str]) -> String {
+    joined(names, shown(names.len(), MOST_NAMES, A_FEW))
 }
 
 /// Things of one kind with the hosts they are about, in the order met.
@@ -74,6 +96,16 @@ struct Things {
 }
 
 impl Things {
+    /// What is gone afterwards, or stays done: the first so many of each kind.
+    fn losses(&self, most: usize, palette: Palette) -> String {
+        let kinds = [
+            ("DELETES", &self.deletes),
+            ("REPLACES", &self.replaces),
+            ("CAN'T BE UNDONE", &self.irreversible),
+        ];
+        kinds.iter().map(|(label, tally)| section(label, tally, most, |text| palette.bad(text))).collect()
+    }
+
     fn collect(&mut self, plan: &HostPlan<'_>) {
         let Ok(inspection) = plan.found else { return };
         let host = plan.host.as_str();
@@ -150,14 +182,14 @@ impl Things {
     }
 }
 
-fn section(label: &str, tally: &Tally, paint: impl Fn(&str) -> String) -> String {
+fn section(label: &str, tally: &Tally, most: usize, paint: impl Fn(&str) -> String) -> String {
     let label = format!("{label}:");
     let mut out = String::new();
-    for (thing, hosts) in tally.things.iter().take(MOST_THINGS) {
+    for (thing, hosts) in tally.things.iter().take(most) {
         let on = joined(hosts, 3);
         out.push_str(&format!("  {} {thing}  [{on}]\n", paint(&label)));
     }
-    let rest = tally.things.len().saturating_sub(MOST_THINGS);
+    let rest = tally.things.len().saturating_sub(most);
     if rest > 0 {
         out.push_str(&format!(
             "  {} {} more, named in the plan\n",

@@ -2,7 +2,7 @@
 
 use super::hearsay::Told;
 use super::weight;
-use crate::names::{joined, without_name};
+use crate::names::{joined, shown, without_name};
 use crate::palette::Palette;
 use crate::quantity::{count, grouped};
 use crate::told::{cut, one_line};
@@ -83,8 +83,8 @@ impl Failure {
     fn render(&self, hosts: &[String], palette: Palette) -> String {
         let total =
             if hosts.len() > 1 { format!(" ({})", count(hosts.len(), "host")) } else { String::new() };
-        let most = if hosts.len() > MOST_NAMES { A_FEW } else { MOST_NAMES };
-        let head = format!("{}{total}: {}", joined(hosts, most), self.word());
+        let names = joined(hosts, shown(hosts.len(), MOST_NAMES, A_FEW));
+        let head = format!("{names}{total}: {}", self.word());
         let mut what: Vec<_> = Some(self.cause.clone()).filter(|c| !c.is_empty()).into_iter().collect();
         what.extend(self.quoted.iter().cloned());
         let painted = self.result.map_or_else(|| palette.bad(&head), |r| palette.result(r, &head));

@@ -23,6 +23,7 @@ pub(crate) struct Planned {
     texts: BTreeMap<Sha256Hex, Arc<str>>,
     notes: Vec<String>,
     course: Option<Course>,
+    all: bool,
 }
 
 impl Planned {
@@ -38,6 +39,12 @@ impl Planned {
 
     pub(crate) fn course(mut self, course: Course) -> Self {
         self.course = Some(course);
+        self
+    }
+
+    /// Shows every plan.
+    pub(crate) fn all(mut self) -> Self {
+        self.all = true;
         self
     }
 
@@ -73,7 +80,8 @@ impl Planned {
         let one_batch = Course::in_one_batch(hosts.len());
         let course = self.course.as_ref().unwrap_or(&one_batch);
         let notes = &self.notes;
-        look(&PlanView { fleet: "shop", hosts, course, text_of: &text_of, notes, colour, width: 0 })
+        let all = self.all;
+        look(&PlanView { fleet: "shop", hosts, course, text_of: &text_of, notes, all, colour, width: 0 })
     }
 }
 
