@@ -1,12 +1,15 @@
 //! Which hosts are armed and until when, for whoever must leave before their end.
 
-use crate::quantity::limit;
+use crate::quantity::{count, limit};
 use crate::subscriber::Subscriber;
 use crate::told::clock_time;
 use snapback_core::event::{Event, EventKind};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// How many lines there are at most: whoever leaves has a screen to read.
+const MOST_LINES: usize = 20;
 
 /// The hosts that have been begun and have not ended, as far as was heard. Clones share what they know.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +37,19 @@ enum Stand {
 }
 
 impl Armed {
-    /// Returns a line for each such host, in the order in which they were begun; nothing when there is none.
+    /// Returns a line for each such host, in the order in which they were begun; nothing when there is none. Of many
+    /// the first few have one, and the others one together.
     #[must_use]
     pub fn lines(&self, now_ms: u64) -> Vec<String> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.iter().map(|(host, stand)| format!("{host} {}", stand.words(now_ms))).collect()
+        let named = if hosts.len() > MOST_LINES { MOST_LINES - 1 } else { hosts.len() };
+        let (named, rest) = hosts.split_at(named);
+        let mut lines: Vec<_> =
+            named.iter().map(|(host, stand)| format!("{host} {}", stand.words(now_ms))).collect();
+        if !rest.is_empty() {
+            lines.push(together(rest, now_ms));
+        }
+        lines
     }
 
     fn stand_of(&self, host: &str) -> Option<Stand> {
@@ -59,6 +70,13 @@ impl Armed {
 }
 
 impl Stand {
+    fn by_ms(self) -> Option<u64> {
+        match self {
+            Self::Applying { by_ms } | Self::Waiting { by_ms } => Some(by_ms),
+            Self::Begun | Self::RollingBack => None,
+        }
+    }
+
     fn words(self, now_ms: u64) -> String {
         match self {
             Self::Begun => "was just begun: it is untouched, or armed and rolls itself back".to_owned(),
@@ -71,6 +89,18 @@ impl Stand {
             Self::RollingBack => "is rolling back already".to_owned(),
         }
     }
+}
+
+/// What all of them have in common: by when it is over.
+fn together(hosts: &[(String, Stand)], now_ms: u64) -> String {
+    let latest = hosts.iter().filter_map(|(_, stand)| stand.by_ms()).max();
+    let by = latest.map_or_else(String::new, |by_ms| {
+        format!(
+            "; what is armed of them rolls itself back {} at the latest, unless confirmed",
+            when(by_ms, now_ms)
+        )
+    });
+    format!("and {}{by}", count(hosts.len(), "more host"))
 }
 
 /// In how long, and at what time of day.
@@ -165,5 +195,20 @@ mod tests {
             );
         }
         assert!(armed.lines(NOON_MS).is_empty());
+    }
+
+    #[test]
+    fn of_hundreds_the_first_have_a_line_each_and_the_others_one_together() {
+        let mut armed = Armed::default();
+        for at in 0..500 {
+            hear(&mut armed, &format!("h{at}"), EventKind::Applied { left: 60 + at });
+        }
+        let lines = armed.lines(NOON_MS);
+        assert_eq!(lines.len(), 20);
+        assert_eq!(lines[18], "h18 is armed: it rolls itself back in 1m 18s, at 12:01:18Z unless confirmed");
+        assert_eq!(
+            lines[19],
+            "and 481 more hosts; what is armed of them rolls itself back in 9m 19s, at 12:09:19Z at the latest, unless confirmed"
+        );
     }
 }

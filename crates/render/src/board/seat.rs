@@ -51,6 +51,7 @@ pub(super) enum Phase {
     Lost,
     GoingBack,
     Inspecting,
+    Connected,
     Local(String),
     Sending(u64),
     Armed,
@@ -75,6 +76,7 @@ impl Phase {
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Inspecting => "inspecting",
+            Self::Connected => "connected",
             Self::Local(_) => "local change",
             Self::Sending(_) => "sending",
             Self::Armed => "armed",
@@ -139,6 +141,9 @@ impl Seat {
             _ if matches!(self.stand, Stand::Ended(_)) => {}
             EventKind::HostConnected { .. } if self.stand == Stand::Unseen => {
                 self.enter(Phase::Inspecting, at);
+            }
+            EventKind::HostConnected { .. } if self.stand == Stand::Looked => {
+                self.enter(Phase::Connected, at);
             }
             EventKind::HostInspected { .. } if self.is_going_back() => {}
             EventKind::HostInspected { .. } => self.stand = Stand::Looked,

@@ -1,8 +1,9 @@
 use crate::page::{Page, assert_harmless};
-use crate::recorded::{hostile_events, play, three_endings};
+use crate::recorded::{Recording, hostile_events, output, play, three_endings};
 use insta::assert_snapshot;
-use snapback_core::event::Event;
-use snapback_render::{Lines, Verbosity};
+use snapback_core::event::{Event, EventKind};
+use snapback_render::{Lines, Subscriber, Verbosity};
+use std::time::{Duration, Instant};
 
 fn lines(events: &[Event], verbosity: Verbosity) -> String {
     let page = Page::default();
@@ -35,6 +36,45 @@ fn a_whole_run_with_its_three_endings() {
     08:02:21Z web10  UNKNOWN: no fresh connection within the window; now: not read: web10 could not be reached again / either rolled_back by its guard, or still down
     08:02:21Z -      run finished in 2m 21s, exit code 3
     ");
+}
+
+#[test]
+fn of_a_few_hosts_a_log_hears_after_a_minute_of_silence_that_the_run_goes_on() {
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.confirmed("web1").of_run(EventKind::GateReached { next: 2, secs: 600 });
+    let page = Page::default();
+    let mut log = Lines::new(page.writer(), Verbosity::Normal);
+    // What nobody reads has the clock go on.
+    for _ in 0..140 {
+        run.later(1_000).on("web1", output("hook", "."));
+    }
+    run.so_far().iter().for_each(|event| log.on_event(event).unwrap());
+    let gate = page.text().lines().position(|line| line.contains("deploy promote")).unwrap();
+    let text = page.text().lines().skip(gate).collect::<Vec<_>>().join("\n");
+    assert_snapshot!(text, @"
+    08:00:03Z -     waiting for `deploy promote` before batch 2, 10m at the longest; `deploy abort` ends the run
+    08:01:03Z -     counts: 1 done, 1 waiting; waits for `deploy promote` before batch 2, 9m left
+    08:02:03Z -     counts: 1 done, 1 waiting; waits for `deploy promote` before batch 2, 8m left
+    ");
+}
+
+#[test]
+fn a_log_goes_on_while_no_event_comes() {
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.applied("web1");
+    let page = Page::default();
+    let mut log = Lines::new(page.writer(), Verbosity::Normal).live();
+    // It is at its checks for half a minute, but for a moment.
+    run.later(29_500).on("web2", EventKind::HostInspected { changes: 1 });
+    run.so_far().iter().for_each(|event| log.on_event(event).unwrap());
+    assert!(!page.text().contains("slow"), "{}", page.text());
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !page.text().contains(" web1  slow: checking for 3") {
+        assert!(Instant::now() < patience, "{}", page.text());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    log.make_way().unwrap();
+    log.finish().unwrap();
 }
 
 #[test]

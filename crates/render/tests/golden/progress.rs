@@ -3,6 +3,7 @@ use crate::recorded::{Recording, armed, check, host, hostile_events, undo_item};
 use indicatif::{InMemoryTerm, ProgressDrawTarget};
 use insta::assert_snapshot;
 use snapback_core::event::{CheckStatus, Event, EventKind};
+use snapback_core::rollout::BatchKind;
 use snapback_render::{Progress, Screen, Subscriber, Verbosity};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +117,40 @@ fn a_confirmed_host_that_is_undone_is_at_work_once_more_and_counted_by_its_last_
     undoes what was confirmed: 0 of 1 host ended
     ██████████░░░░░░░░░░ 1/2  1 failed, 1 running, 49s
     ");
+}
+
+/// A staged run of three hosts, up to its first bake.
+fn up_to_its_bake() -> Recording {
+    let mut run = Recording::of(&["web1", "web2", "web3"]);
+    for name in ["web1", "web2", "web3"] {
+        run.on(name, EventKind::HostInspected { changes: 1 });
+    }
+    let hosts = vec![host("web1")];
+    run.of_run(EventKind::BatchStarted { batch: 1, of: 2, kind: BatchKind::Canary, hosts });
+    run.confirmed("web1").of_run(EventKind::BakeStarted { batch: 1, secs: 120 });
+    run
+}
+
+#[test]
+fn a_bake_and_a_gate_tell_how_long_they_still_take() {
+    let (terminal, mut progress) = terminal(24);
+    let mut run = up_to_its_bake();
+    let told = run.so_far().len();
+    tell(&mut progress, &run.so_far());
+    assert_snapshot!(terminal.contents(), @"
+    batch 1 of 2 (canary), 1 host: web1
+    web1  confirmed
+    batch 1 bakes: its checks go on for 2m
+    batch 1 of 2 bakes, 2m left
+    ██████░░░░░░░░░░░░░░ 1/3  1 done, 2 waiting, 3s
+    ");
+    run.later(90_000).on("web1", check("healthz", CheckStatus::Passed, ""));
+    tell(&mut progress, &run.so_far()[told..]);
+    assert!(terminal.contents().contains("\nbatch 1 of 2 bakes, 30s left\n"), "{}", terminal.contents());
+    run.later(30_000).of_run(EventKind::GateReached { next: 2, secs: 3_600 });
+    tell(&mut progress, &run.so_far()[told + 1..]);
+    let gate = "\nwaits for `deploy promote` before batch 2 of 2, 1h left\n";
+    assert!(terminal.contents().contains(gate), "{}", terminal.contents());
 }
 
 #[test]
