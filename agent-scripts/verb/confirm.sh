@@ -47,11 +47,16 @@ verb_knock() {
 }
 
 confirm_ready() {
+	may_confirm "$1" && confirm_decide
+}
+
+# may_confirm DIGEST: whether this connection may confirm a host that is ready; says why not otherwise.
+may_confirm() {
 	if [ "$1" != "$SPEC_digest" ]; then
 		deny wrong_digest "this confirms another plan"
-		return
+		return 1
 	fi
-	confirm_tools && confirm_fresh && confirm_decide
+	confirm_tools && confirm_fresh
 }
 
 # What the guard was copied from before the change must still be there: a host without it could not be guarded the next

@@ -2,16 +2,28 @@
 # Extending: moves the deadline, never past the hard cap. It takes a turn like any decision, so that of an extension, a
 # confirmation and the deadline's passing at the same moment exactly one has it.
 
-# extend ID SECONDS: needs the token (on stdin) and a connection opened after the guard was armed.
+# extend ID SECONDS [DIGEST]: needs the token (on stdin) and a connection opened after the guard was armed. With the
+# plan's digest all is asked for that a confirmation needs, so that who is told yes could have confirmed.
 verb_extend() {
 	open_by_token "$1" || return 0
 	is_seconds "$2" || give_up "'$2' is no number of seconds"
 	read_state
 	case $STATE in
-	armed | applying | applied | ready) extend_fresh && extend_decide "$2" ;;
+	ready) extend_ready "${3:-}" && extend_decide "$2" ;;
+	armed | applying | applied)
+		if [ -n "${3:-}" ]; then
+			deny not_ready "the host is not ready to be confirmed ($STATE)"
+		else
+			extend_fresh && extend_decide "$2"
+		fi
+		;;
 	locked) deny not_armed "the guard is not armed yet" ;;
 	*) deny too_late "the host is $STATE" ;;
 	esac
+}
+
+extend_ready() {
+	if [ -n "$1" ]; then may_confirm "$1"; else extend_fresh; fi
 }
 
 # The line that armed may be all that is left of a controller; one opened since then shows that somebody gets in.

@@ -153,6 +153,11 @@ pub enum EventKind {
         /// Seconds until the guard undoes.
         left: u64,
     },
+    /// All has passed, and the others of the batch are waited for: they are confirmed together.
+    AwaitingBatch {
+        /// Seconds until the guard undoes.
+        left: u64,
+    },
     /// The line to the host was lost; the transaction goes on without it.
     LineLost {
         /// What was going on.
@@ -218,6 +223,20 @@ pub enum EventKind {
         kind: BatchKind,
         /// Its hosts.
         hosts: Vec<HostName>,
+    },
+    /// All hosts of the batch that change have passed and are given enough time: all are confirmed.
+    BatchConfirming {
+        /// The batch's number.
+        batch: usize,
+        /// How many hosts.
+        hosts: usize,
+    },
+    /// Hosts that were to be confirmed together were confirmed in part.
+    BatchSplit {
+        /// The batch's number.
+        batch: usize,
+        /// How each ended that took part.
+        hosts: BTreeMap<String, HostResult>,
     },
     /// The checks of the batch's hosts go on.
     BakeStarted {

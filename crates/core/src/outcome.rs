@@ -104,7 +104,7 @@ pub const EXIT_CODES: [(ExitCode, &str); 8] = [
     (ExitCode::Usage, "the command line or the fleet file is wrong; no host was contacted"),
     (
         ExitCode::PersonNeeded,
-        "a host is rollback_failed or unknown, or a local change is not closed: a person is needed",
+        "a host is rollback_failed or unknown, a batch is split, or a local change is not closed: a person is needed",
     ),
     (ExitCode::Unreachable, "the only failures are hosts that could not be reached; they were not touched"),
     (ExitCode::Locked, "a host is locked by somebody else's open transaction"),
@@ -121,6 +121,8 @@ pub struct RunFacts {
     pub locked: bool,
     /// A host was refused because an earlier rollback failed there and is still open.
     pub stuck: bool,
+    /// Hosts that were to be confirmed together were confirmed in part.
+    pub split: bool,
     /// Hosts that were not reached say nothing: the run was to stop there, or was stopped before it changed anything.
     pub rest_is_left: bool,
 }
@@ -131,7 +133,7 @@ pub fn exit_code(results: &[HostResult], facts: RunFacts) -> ExitCode {
     let any = |wanted: &[HostResult]| results.iter().any(|r| wanted.contains(r));
     if facts.interrupted {
         ExitCode::Interrupted
-    } else if facts.stuck || any(&[HostResult::RollbackFailed, HostResult::Unknown]) {
+    } else if facts.stuck || facts.split || any(&[HostResult::RollbackFailed, HostResult::Unknown]) {
         ExitCode::PersonNeeded
     } else if facts.locked {
         ExitCode::Locked
@@ -165,6 +167,8 @@ mod tests {
         assert_eq!(exit_code(&[Confirmed, NotReached], left), ExitCode::Good);
         assert_eq!(exit_code(&[Unreachable, NotReached], left), ExitCode::Unreachable);
         assert_eq!(exit_code(&[Refused], RunFacts { stuck: true, ..no }), ExitCode::PersonNeeded);
+        let split = RunFacts { split: true, ..no };
+        assert_eq!(exit_code(&[Confirmed, RolledBack], split), ExitCode::PersonNeeded);
         assert_eq!(
             exit_code(&[Unknown], RunFacts { interrupted: true, locked: true, ..no }),
             ExitCode::Interrupted

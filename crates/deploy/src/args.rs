@@ -173,7 +173,7 @@ pub(crate) enum Command {
     /// Run again on the hosts that the last run left undone: failed, unreachable, not reached
     Retry(AgainArgs),
     /// Go on with a run that ended before its end, by its own batches and rules
-    Resume(AgainArgs),
+    Resume(ResumeArgs),
     /// List the runs of a fleet, or what its hosts hold of them; `rm RUN` frees that
     History(HistoryArgs),
     /// Show all that a run told of a host
@@ -271,6 +271,15 @@ pub(crate) struct AgainArgs {
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) again: AgainArgs,
+    /// Of batches that were to be confirmed as one and were split, undo what is confirmed; go on with nothing
+    #[arg(long)]
+    pub(crate) undo: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -15,6 +15,7 @@ pub mod person;
 pub mod record;
 pub mod rollout;
 pub mod run;
+pub mod settle;
 mod stream;
 mod talk;
 mod verdict;

@@ -9,7 +9,7 @@ mod log;
 mod read;
 
 pub(crate) use log::RunLog;
-pub use read::{Progress, RecordError, RunRecord};
+pub use read::{Progress, RecordError, RunRecord, Torn};
 
 use crate::local_change::LocalEntry;
 use crate::rollout::Signals;
@@ -68,6 +68,8 @@ pub(crate) enum Entry {
     Local(LocalEntry),
     /// A confirmed host that may be begun to be undone from here on.
     Undo(UndoRecord),
+    /// The hosts of a batch are about to be confirmed.
+    Promise(Promise),
 }
 
 /// What is kept of a host that was confirmed and is undone again.
@@ -80,6 +82,15 @@ pub struct UndoRecord {
     /// The transaction that does it.
     #[serde(flatten)]
     pub host: HostRecord,
+}
+
+/// The hosts of a batch are about to be confirmed, all of them: written before the first is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The number of the batch.
+    pub batch: usize,
+    /// Its hosts that were changed.
+    pub hosts: Vec<HostName>,
 }
 
 /// What is kept of one host of a run.

@@ -68,6 +68,8 @@ pub struct Run {
     pub(crate) hooks: Hooks,
     /// The host whose failure was one too many.
     pub(crate) broke: OnceCell<HostName>,
+    /// Batches whose hosts are confirmed together that were confirmed in part.
+    pub(crate) split: Vec<usize>,
     header: RunHeader,
     began: Instant,
 }
@@ -129,6 +131,7 @@ impl Run {
             signals,
             hooks: Hooks::default(),
             broke: OnceCell::new(),
+            split: Vec::new(),
             header,
             began: Instant::now(),
         }
@@ -214,6 +217,7 @@ impl Run {
             interrupted: self.halt.is_stopped(),
             locked: self.tasks.iter().any(HostTask::is_locked_out),
             stuck: self.tasks.iter().any(HostTask::is_stuck),
+            split: self.split.iter().any(|batch| self.is_split(*batch)),
             rest_is_left: matches!(ending, Ending::AsAsked | Ending::OverBudgetBeforeStart),
         };
         exit_code(&results, facts)

@@ -24,6 +24,8 @@ pub(crate) struct Verdict {
     failing: Vec<String>,
     /// It could not be reached, and such hosts are left out.
     left_out: bool,
+    /// Another host of its batch has failed, and nothing was wrong with it.
+    called_off: bool,
     /// What is neither undone nor finished on the controller.
     left_here: Vec<String>,
     /// Its state and what to do next, where a confirmed host wasn't undone and the usual words don't fit.
@@ -155,6 +157,15 @@ impl Verdict {
             }
         };
         Self { hint: hint.to_owned(), ..Self::failed(cause) }
+    }
+
+    /// Another host of its batch has failed.
+    pub(crate) fn called_off(why: &str) -> Self {
+        Self { hint: "mend that, then: deploy retry".to_owned(), called_off: true, ..Self::failed(why) }
+    }
+
+    pub(crate) fn is_called_off(&self) -> bool {
+        self.called_off
     }
 
     pub(crate) fn is_stuck(&self) -> bool {

@@ -184,8 +184,9 @@ pub(crate) const CONFIRM: Keys = Keys {
         "mode",
         "probes",
         "via",
+        "scope",
     ],
-    later: &["scope"],
+    later: &[],
 };
 
 /// `[rollout]`.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
 
-use snapback_core::rollout::{BatchKind, Budget, Course, RollbackScope, Unreachable};
+use snapback_core::rollout::{BatchKind, Budget, ConfirmScope, Course, RollbackScope, Unreachable};
 use snapback_fleet::{Fleet, LoadRequest, load};
 use std::time::Duration;
 
@@ -82,4 +82,26 @@ fn what_does_nothing_is_noted() {
             .notes;
     assert!(notes.iter().any(|note| note.starts_with("`bake_time` only waits")), "{notes:?}");
     assert!(notes.iter().any(|note| note == "`max_failures` (3) never stops a run on 3 hosts"), "{notes:?}");
+}
+
+#[test]
+fn batches_that_are_confirmed_as_one_are_taken_where_they_fit_and_no_others() {
+    let text =
+        |hosts: u32, more: &str| format!("[hosts.\"app[1-{hosts}]\"]\n[confirm]\nscope = \"batch\"\n{more}");
+    assert_eq!(fleet(&text(50, ""), None).course.scope, ConfirmScope::Batch);
+    assert_eq!(fleet("[hosts.app1]", None).course.scope, ConfirmScope::Host);
+    let told = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("fleet.toml");
+        std::fs::write(&file, text).unwrap();
+        load(&file, &LoadRequest::default()).unwrap_err().to_string()
+    };
+    let many = told(&text(51, ""));
+    assert!(many.contains("batch 1 has 51, and `parallel` is 50"), "{many}");
+    // 5 minutes of apply, 9 of the window, 10 s to connect, 20 to extend, 60 to confirm.
+    let window = |secs: u32| format!("timeout = \"{secs}s\"");
+    assert_eq!(fleet(&text(2, &window(510)), None).jobs.len(), 2);
+    let long = told(&text(2, &window(511)));
+    assert!(long.contains("may wait armed for 15m 1s, and `hard_cap` is 15m"), "{long}");
+    assert_eq!(fleet(&text(1, &window(600)), None).jobs.len(), 1, "one that is alone waits for nobody");
 }

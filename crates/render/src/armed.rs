@@ -118,9 +118,10 @@ impl Subscriber for Armed {
             EventKind::GuardArmed { apply_timeout, window, .. } => {
                 Some(Stand::Applying { by_ms: by_ms(apply_timeout.saturating_add(window)) })
             }
-            EventKind::Applied { left } | EventKind::Ready { left } | EventKind::AwaitingPerson { left } => {
-                Some(Stand::Waiting { by_ms: by_ms(left) })
-            }
+            EventKind::Applied { left }
+            | EventKind::Ready { left }
+            | EventKind::AwaitingPerson { left }
+            | EventKind::AwaitingBatch { left } => Some(Stand::Waiting { by_ms: by_ms(left) }),
             // Before apply has ended it says nothing of the window.
             EventKind::Extended { left, .. } => match self.stand_of(host.as_str()) {
                 Some(Stand::Waiting { .. }) => Some(Stand::Waiting { by_ms: by_ms(left) }),

@@ -52,6 +52,8 @@ pub struct PlanView<'a> {
     pub hosts: Vec<HostPlan<'a>>,
     /// In which batches and by which rules they are worked on.
     pub course: &'a Course,
+    /// How many connections are opened at once.
+    pub connect_parallel: usize,
     /// Returns a wanted content as text, when it is small and textual.
     pub text_of: &'a dyn Fn(&Sha256Hex) -> Option<Arc<str>>,
     /// Things that the person should know, one sentence each.

@@ -7,6 +7,7 @@ use crate::names::{joined, without_name};
 use crate::palette::Palette;
 use crate::quantity::{count, elapsed, grouped};
 use crate::subscriber::Subscriber;
+use crate::wording::split;
 use failure::{Failure, Failures};
 use hearsay::Hearsay;
 use snapback_core::event::Event;
@@ -54,6 +55,7 @@ impl Summary {
         let mut text = self.counts() + "\n";
         text.push_str(&self.warnings());
         text.push_str(&self.failures().render(self.palette));
+        text.push_str(&self.splits());
         text
     }
 
@@ -100,6 +102,19 @@ impl Summary {
             out.push_str(&format!("  and {}\n", count(folded.len() - MOST_WARNINGS, "other warning")));
         }
         out
+    }
+
+    /// Batches that were to be confirmed as one and are neither: every host is named, and both ways on.
+    fn splits(&self) -> String {
+        let told = self.heard.splits.iter().map(|(run, batch, hosts)| {
+            let head = self.palette.bad(&format!("batch {batch} is SPLIT: its hosts were to be confirmed as one"));
+            format!(
+                "\n{head}\n  state now      {}\n  what to do     deploy resume {run}: changes the others as well, guarded\n  \
+                 {:<14} deploy resume --undo {run}: undoes those that are confirmed, guarded\n",
+                split(hosts), "or"
+            )
+        });
+        told.collect()
     }
 
     fn failures(&self) -> Failures {

@@ -7,6 +7,7 @@ use snapback_core::event::{CheckStatus, EventKind};
 use snapback_core::outcome::HostResult;
 use snapback_core::rollout::{BatchKind, Ending};
 use snapback_core::way::WayKind;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How much is told, from little to everything.
@@ -73,6 +74,8 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
         | EventKind::BakeStarted { .. }
         | EventKind::GateReached { .. }
         | EventKind::RolloutEnded { .. }
+        | EventKind::BatchConfirming { .. }
+        | EventKind::BatchSplit { .. }
         | EventKind::ScopeUndone { .. } => stage(kind),
         EventKind::Warning { text } => format!("warning: {}", one_line(text)),
         EventKind::HostFinished { .. } => finished(kind),
@@ -105,6 +108,10 @@ fn stage(kind: &EventKind) -> String {
             let names = joined(hosts, 5);
             format!("batch {}{of}{what}, {}: {names}", grouped(*batch), count(hosts.len(), "host"))
         }
+        EventKind::BatchConfirming { batch, hosts } => {
+            format!("batch {batch}: all {} have passed and are confirmed", grouped(*hosts))
+        }
+        EventKind::BatchSplit { batch, hosts } => format!("batch {batch} is SPLIT: {}", split(hosts)),
         EventKind::BakeStarted { batch, secs } => {
             format!("batch {batch} bakes: its checks go on for {}", seconds(*secs))
         }
@@ -125,6 +132,16 @@ fn stage(kind: &EventKind) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// How the hosts of a split batch ended, each by its name.
+pub(crate) fn split(hosts: &BTreeMap<String, HostResult>) -> String {
+    let mut by_result: BTreeMap<HostResult, Vec<&str>> = BTreeMap::new();
+    for (host, result) in hosts {
+        by_result.entry(*result).or_default().push(host);
+    }
+    let parts = by_result.iter().map(|(result, hosts)| format!("{} {}", result.word(), hosts.join(", ")));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn ended(ending: Ending, failures: usize) -> String {
@@ -151,6 +168,9 @@ fn confirmation(kind: &EventKind) -> String {
         }
         EventKind::AwaitingPerson { left } => {
             format!("all checks have passed; waits for a person, and the guard undoes in {}", seconds(*left))
+        }
+        EventKind::AwaitingBatch { left } => {
+            format!("passed; waits for the others of its batch, and the guard undoes in {}", seconds(*left))
         }
         EventKind::Ready { left } => format!("ready to be confirmed; the guard undoes in {}", seconds(*left)),
         EventKind::LineLost { during } => {

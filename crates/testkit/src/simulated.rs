@@ -8,7 +8,7 @@ mod host;
 mod truth;
 
 pub use host::Fate;
-pub use truth::{Truth, Value};
+pub use truth::{HARD_CAP, Truth, Value};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -20,6 +20,10 @@ use snapback_transport::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use truth::Deed;
+
+/// How often a host looks whether something is to be told to whoever follows it.
+const FOLLOWS_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a handshake takes with a host that answers.
 const HANDSHAKE: Duration = Duration::from_millis(200);
@@ -118,17 +122,28 @@ impl World {
                     let line = format!("@snapback:{nonce} {text}");
                     drop(lines.send(Line::Out(line.into_bytes())).await);
                 }
-                Reaction::Do(deed) => {
-                    let said = self.truth().perform((host, id), deed, self.window);
-                    for text in said {
-                        let line = format!("@snapback:{nonce} {text}");
-                        drop(lines.send(Line::Out(line.into_bytes())).await);
+                Reaction::Do(deed) => self.say(way, (nonce, id), deed, lines).await,
+                Reaction::Follow => {
+                    while !self.truth().is_decided(host) {
+                        tokio::time::sleep(FOLLOWS_EVERY).await;
                     }
+                    self.say(way, (nonce, id), Deed::TellJournal, lines).await;
                 }
                 Reaction::Cut => return false,
             }
         }
         true
+    }
+}
+
+impl World {
+    /// Does something, and says what there is to say to it.
+    async fn say(&self, way: &Way, (nonce, id): (&str, &str), deed: Deed, lines: &LineSender) {
+        let said = self.truth().perform((way.host.as_str(), id), deed, self.window);
+        for text in said {
+            let line = format!("@snapback:{nonce} {text}");
+            drop(lines.send(Line::Out(line.into_bytes())).await);
+        }
     }
 }
 

@@ -23,6 +23,14 @@ fn extend(connection: &Connection<'_>, begun: &Begun, by: u64) -> Answers {
     answers
 }
 
+/// As before a confirmation: with the plan's digest.
+fn extend_to_confirm(connection: &Connection<'_>, begun: &Begun, by: u64, digest: &str) -> Answers {
+    let verb = ["extend", begun.tx.as_str(), &by.to_string(), digest];
+    let answers = connection.call(Sent::Plain, &verb, format!("{}\n", begun.token).as_bytes());
+    answers.whole();
+    answers
+}
+
 fn knock(connection: &Connection<'_>, begun: &Begun) -> Answers {
     let token = format!("{}\n", begun.token);
     let answers = connection.call(Sent::Plain, &["knock", &begun.tx], token.as_bytes());
@@ -140,9 +148,28 @@ fn a_host_that_still_applies_can_be_given_more_time_to() {
         });
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(knock(&t.connect(), &begun).denied(), Some("not_ready"));
+        let to_confirm = extend_to_confirm(&t.connect(), &begun, 10, &begun.digest);
+        assert_eq!(to_confirm.denied(), Some("not_ready"));
         extended(&extend(&t.connect(), &begun, 10)).expect("it was extended");
         crate::target::finish(&job);
         assert!(Answers::read(&job, "n").is_ready());
+        assert!(t.connect().confirm(&begun).whole().is_confirmed());
+        t.settle();
+    });
+}
+
+#[test]
+fn with_the_digest_only_what_could_confirm_extends() {
+    everywhere(|t| {
+        let early = t.connect();
+        early.verb(&["status"]);
+        let arming = t.connect();
+        let (inspected, _) = arming.inspect(&work(t, 30));
+        let begun = arming.begin(&work(t, 30), &inspected);
+        assert_eq!(extend_to_confirm(&early, &begun, 9, &begun.digest).denied(), Some("stale_connection"));
+        assert_eq!(extend_to_confirm(&t.connect(), &begun, 9, "another").denied(), Some("wrong_digest"));
+        assert!(!t.tx(&begun.tx, "turn.1").exists());
+        extended(&extend_to_confirm(&t.connect(), &begun, 9, &begun.digest)).expect("it was extended");
         assert!(t.connect().confirm(&begun).whole().is_confirmed());
         t.settle();
     });

@@ -46,6 +46,10 @@ pub enum Input {
     LocalChecksPassed,
     /// A required local check failed.
     LocalChecksFailed,
+    /// Nothing more is waited for: it may be confirmed.
+    Cleared,
+    /// It isn't to be confirmed, though nothing is wrong with it: another host of its batch has failed.
+    CalledOff,
     /// The confirmation came back as done, over a fresh connection.
     ConfirmedFresh,
     /// The confirmation could not be delivered, or was refused, or its answer was lost.
@@ -59,7 +63,7 @@ pub enum Input {
 }
 
 /// Every input.
-pub const ALL: [Input; 25] = [
+pub const ALL: [Input; 27] = [
     Input::Start,
     Input::Halt,
     Input::LeaveOut,
@@ -80,6 +84,8 @@ pub const ALL: [Input; 25] = [
     Input::TargetUntouched,
     Input::LocalChecksPassed,
     Input::LocalChecksFailed,
+    Input::Cleared,
+    Input::CalledOff,
     Input::ConfirmedFresh,
     Input::ConfirmFailed,
     Input::Lost,

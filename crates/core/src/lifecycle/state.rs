@@ -27,6 +27,8 @@ pub enum State {
     TargetReady,
     /// Local checks passed; the target still checks.
     LocalPassed,
+    /// Everything has passed; it waits until it may be confirmed.
+    Passed,
     /// The fresh connection is being opened, or its answer awaited.
     Confirming,
     /// The host is being undone, on its own or the controller's word.
@@ -38,7 +40,7 @@ pub enum State {
 }
 
 /// Every state, finals last.
-pub const ALL: [State; 22] = [
+pub const ALL: [State; 23] = [
     State::Pending,
     State::Connecting,
     State::Inspecting,
@@ -49,6 +51,7 @@ pub const ALL: [State; 22] = [
     State::Checking,
     State::TargetReady,
     State::LocalPassed,
+    State::Passed,
     State::Confirming,
     State::RollingBack,
     State::Asking,
@@ -91,6 +94,7 @@ impl State {
             Self::Checking => "checking".to_owned(),
             Self::TargetReady => "target_ready".to_owned(),
             Self::LocalPassed => "local_passed".to_owned(),
+            Self::Passed => "passed".to_owned(),
             Self::Confirming => "confirming".to_owned(),
             Self::RollingBack => "rolling_back".to_owned(),
             Self::Asking => "asking".to_owned(),

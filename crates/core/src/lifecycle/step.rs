@@ -97,7 +97,9 @@ fn armed(state: State, input: Input) -> Option<State> {
 
 /// The way of a host on which all goes well, and of a line that comes and goes while it does.
 fn forward(state: State, input: Input) -> Option<State> {
-    use State::{Applying, Armed, Beginning, Checking, Confirming, LocalPassed, RollingBack, TargetReady};
+    use State::{
+        Applying, Armed, Beginning, Checking, Confirming, LocalPassed, Passed, RollingBack, TargetReady,
+    };
     Some(match (state, input) {
         (Beginning, Input::Lost) => State::Asking,
         (Beginning, Input::TargetArmed) => Armed,
@@ -105,10 +107,13 @@ fn forward(state: State, input: Input) -> Option<State> {
         (Applying, Input::TargetApplied) => Checking,
         (Checking, Input::TargetReady) => TargetReady,
         (Checking, Input::LocalChecksPassed) => LocalPassed,
-        (TargetReady, Input::LocalChecksPassed) | (LocalPassed, Input::TargetReady) => Confirming,
+        (TargetReady, Input::LocalChecksPassed) | (LocalPassed, Input::TargetReady) => Passed,
+        (Passed, Input::Cleared) => Confirming,
         (Checking | TargetReady, Input::LocalChecksFailed) => RollingBack,
+        // While it begins it isn't known whether it is armed; from confirming on its word may be out already.
+        (Armed | Applying | Checking | TargetReady | LocalPassed | Passed, Input::CalledOff) => RollingBack,
         // Losing the line while the network changes is normal: the engine reconnects and follows.
-        (Armed | Applying | Checking | TargetReady | LocalPassed, Input::Lost) => state,
+        (Armed | Applying | Checking | TargetReady | LocalPassed | Passed, Input::Lost) => state,
         _ => return None,
     })
 }
@@ -193,10 +198,26 @@ mod tests {
     #[test]
     fn nothing_is_applied_unless_it_is_armed() {
         let reached = reachable_without(State::Armed);
-        for state in
-            [State::Applying, State::Checking, State::TargetReady, State::LocalPassed, State::Confirming]
-        {
+        for state in [
+            State::Applying,
+            State::Checking,
+            State::TargetReady,
+            State::LocalPassed,
+            State::Passed,
+            State::Confirming,
+        ] {
             assert!(!reached.contains(&state), "{state:?} is reached without Armed");
+        }
+    }
+
+    #[test]
+    fn only_a_host_that_has_passed_is_cleared_and_none_is_called_off_whose_confirmation_may_be_out() {
+        for state in ALL_STATES {
+            assert_eq!(step(state, Input::Cleared).is_ok(), state == State::Passed, "{state:?}");
+        }
+        assert!(!reachable_without(State::Passed).contains(&State::Confirming));
+        for state in reachable_from(State::Confirming) {
+            assert!(step(state, Input::CalledOff).is_err(), "{state:?}");
         }
     }
 

@@ -18,6 +18,17 @@ pub enum Unreachable {
     Skip,
 }
 
+/// Which hosts are confirmed or undone as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfirmScope {
+    /// Each by itself.
+    #[default]
+    Host,
+    /// All hosts of a batch that change: none is confirmed before all have passed.
+    Batch,
+}
+
 /// Where a run ends by wish: `--stop-after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +61,9 @@ pub struct Course {
     pub gate_timeout: Duration,
     /// What a host means that can't be reached.
     pub unreachable: Unreachable,
+    /// Which hosts are confirmed together. Records of runs before there was a choice don't say.
+    #[serde(default)]
+    pub scope: ConfirmScope,
     /// The longest that nothing may become of a batch's hosts, before no more of them are started; `None`: no limit.
     pub progress_deadline: Option<Duration>,
     /// Where to end by wish.
@@ -71,6 +85,7 @@ impl Course {
             begins_at_gate: false,
             gate_timeout: GATE_TIMEOUT,
             unreachable: Unreachable::Fail,
+            scope: ConfirmScope::Host,
             progress_deadline: None,
             stop_after: None,
         }

@@ -7,12 +7,16 @@ mod batch;
 mod budget;
 mod course;
 mod jump;
+mod pact;
 mod scope;
 mod stage;
+mod together;
 
 pub use batch::{Batch, BatchKind, Sequence, Share, sequence};
 pub use budget::{Budget, Threshold};
-pub use course::{Course, GATE_TIMEOUT, StopAfter, Unreachable};
+pub use course::{ConfirmScope, Course, GATE_TIMEOUT, StopAfter, Unreachable};
 pub use jump::{JumpHosts, jumps_of};
+pub use pact::{Found, IllegalPactInput, Pact, PactInput, keeps_promise};
 pub use scope::{RollbackScope, is_stopped_by_failures};
 pub use stage::{Ending, IllegalInput, Input, Stage, step};
+pub use together::{LEAST_LEFT, THROUGH_ONE_JUMP_HOST, Together, kept_for_decisions};

@@ -2,16 +2,15 @@
 
 use super::apply::{Consent, Origin, perform};
 use super::compensate::compensate;
-use crate::args::{AgainArgs, GlobalArgs, SelectArgs};
+use super::rollback;
+use crate::args::{AgainArgs, GlobalArgs, ResumeArgs, SelectArgs};
 use crate::exit::Usage;
 use crate::faces::complain;
 use crate::wiring;
-use futures::stream::{self, StreamExt};
 use snapback_core::host::HostName;
-use snapback_core::job::HostJob;
-use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_engine::ask::{Asker, Settled};
+use snapback_core::outcome::ExitCode;
 use snapback_engine::record::RunRecord;
+use snapback_engine::settle::Wish;
 use snapback_fleet::Fleet;
 
 /// Runs again on all hosts that the run has left undone, as a run of its own.
@@ -21,18 +20,57 @@ pub(crate) async fn retry(global: GlobalArgs, args: AgainArgs) -> anyhow::Result
     go_on(&global, args, &record, left, |_| None).await
 }
 
-/// Goes on with the hosts whose turn has not come, in the run's own batches, by its rules and on its budget.
-pub(crate) async fn resume(global: GlobalArgs, args: AgainArgs) -> anyhow::Result<u8> {
-    let record = ended(&global, &args)?;
-    let results = record.results();
-    let left = |host: &&HostName| matches!(results.get(*host), None | Some(HostResult::NotReached));
-    let left: Vec<HostName> = record.header.hosts.iter().filter(left).cloned().collect();
-    go_on(&global, args, &record, left, |fleet| {
+/// Goes on with the hosts whose turn has not come, in the run's own batches, by its rules and on its budget. A batch that
+/// is confirmed as one and was split is made whole again.
+pub(crate) async fn resume(global: GlobalArgs, args: ResumeArgs) -> anyhow::Result<u8> {
+    let record = ended(&global, &args.again)?;
+    if args.undo {
+        return undo_split(&global, args.again, &record).await;
+    }
+    let left = record.to_resume();
+    // What is tried again doesn't count as failed.
+    let failed_before = record.failures_outside(&left);
+    go_on(&global, args.again, &record, left, |fleet| {
         let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
         fleet.course = record.course_over(&hosts);
-        Some(record.failures())
+        Some(failed_before)
     })
     .await
+}
+
+/// Goes back to before the run on the confirmed hosts of split batches.
+async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) -> anyhow::Result<u8> {
+    let torn = record.torn();
+    let run = &record.header.run;
+    if torn.is_empty() {
+        let text = format!(
+            "error: no batch of run {run} is split\n  hint: `deploy rollback --to {run}` undoes all of it"
+        );
+        return Err(Usage(text).into());
+    }
+    let vars = vars_of(&args, record);
+    let select = SelectArgs { limit: None, vars: vars.clone() };
+    let settled =
+        settle_open(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?, Wish::Undo).await?;
+    let of_torn = |host: &HostName| torn.iter().any(|torn| torn.others.contains(host));
+    let mut confirmed: Vec<HostName> = settled.into_iter().filter(of_torn).collect();
+    confirmed.extend(torn.iter().flat_map(|torn| torn.confirmed.iter().cloned()));
+    if confirmed.is_empty() {
+        complain(&format!(
+            "run {run} has confirmed no host of a batch that is split: nothing is left to undo"
+        ));
+        return Ok(ExitCode::Good as u8);
+    }
+    let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(confirmed))?;
+    rollback::go_back(&mut fleet, run);
+    let comment = format!("undoes what run {run} has confirmed of a split batch");
+    let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
+    let origin = Origin { vars, continues: None };
+    perform(global, &fleet, (spec, origin), Consent { yes: args.yes, dry_run: args.dry_run }).await
+}
+
+fn vars_of(args: &AgainArgs, record: &RunRecord) -> Vec<(String, String)> {
+    if args.run.vars.is_empty() { record.header.vars.clone() } else { args.run.vars.clone() }
 }
 
 /// The record of a run that nobody is at work on.
@@ -59,9 +97,10 @@ async fn go_on(
     mut left: Vec<HostName>,
     rules: impl FnOnce(&mut Fleet) -> Option<usize>,
 ) -> anyhow::Result<u8> {
-    let vars = if args.run.vars.is_empty() { record.header.vars.clone() } else { args.run.vars.clone() };
+    let vars = vars_of(&args, record);
     let select = SelectArgs { limit: None, vars: vars.clone() };
-    let settled = settle_open(global, record, wiring::load_fleet(&args.run.fleet(), &select)?).await?;
+    let settled =
+        settle_open(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?, Wish::Keep).await?;
     compensate(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?).await?;
     left.retain(|host| !settled.contains(host));
     if left.is_empty() {
@@ -77,40 +116,19 @@ async fn go_on(
     perform(global, &fleet, (spec, origin), consent).await
 }
 
-/// Hosts that a controller left in the middle are asked how it ended: what is still open of that run is rolled back,
-/// and those that were confirmed after all are returned.
-async fn settle_open(global: &GlobalArgs, record: &RunRecord, fleet: Fleet) -> anyhow::Result<Vec<HostName>> {
-    let open = record.maybe_begun();
-    if open.is_empty() {
-        return Ok(Vec::new());
-    }
-    let asker = wiring::asker(global)?;
-    let jobs: Vec<&HostJob> = fleet.jobs.iter().filter(|job| open.contains(&job.host)).collect();
-    let confirmed = stream::iter(jobs).map(|job| settle(&asker, job, &record.header.run));
-    let confirmed: Vec<Option<HostName>> = confirmed.buffered(fleet.connect_parallel.max(1)).collect().await;
-    Ok(confirmed.into_iter().flatten().collect())
-}
-
-pub(super) async fn settle(asker: &Asker, job: &HostJob, run: &str) -> Option<HostName> {
-    let standing = match asker.standing(job).await {
-        Ok(standing) => standing,
-        Err(failure) => {
-            complain(&format!("{}: {}", job.host, failure.cause));
-            return None;
+/// Hosts that a controller left in the middle are asked how it ended, and what is still open of that run is settled; those
+/// that are confirmed are returned.
+async fn settle_open(
+    global: &GlobalArgs,
+    record: &RunRecord,
+    fleet: &Fleet,
+    wish: Wish,
+) -> anyhow::Result<Vec<HostName>> {
+    let left = wiring::asker(global)?.settle_open(record, &fleet.jobs, wish, fleet.connect_parallel).await;
+    for left in &left {
+        if let Some(told) = &left.told {
+            complain(&format!("{}: {told}", left.host));
         }
-    };
-    if standing.pending.is_some_and(|pending| pending.tx == run) {
-        let cause = "the controller of its run is gone, and the run is gone on with";
-        let told = match asker.roll_back(job, None, cause).await {
-            Ok(Settled::RolledBack(_)) => "what the run had begun is rolled back".to_owned(),
-            Ok(Settled::Confirmed) => return Some(job.host.clone()),
-            Ok(other) => format!("what the run had begun could not be rolled back: {other:?}"),
-            Err(failure) => failure.cause,
-        };
-        complain(&format!("{}: {told}", job.host));
-        return None;
     }
-    let confirmed =
-        standing.last.is_some_and(|last| last.tx == run && last.result == HostResult::Confirmed.word());
-    confirmed.then(|| job.host.clone())
+    Ok(left.into_iter().filter(|left| left.is_confirmed).map(|left| left.host).collect())
 }

@@ -168,7 +168,18 @@ fn with_view(
     let text_of = |hash: &Sha256Hex| text_of(fleet, hash);
     let width = usize::from(console::Term::stderr().size().1).max(80);
     let (course, notes) = (&fleet.course, &fleet.notes);
-    draw(&PlanView { fleet: &fleet.name, hosts, course, text_of: &text_of, notes, all, colour, width })
+    let connect_parallel = fleet.connect_parallel;
+    draw(&PlanView {
+        fleet: &fleet.name,
+        hosts,
+        course,
+        connect_parallel,
+        text_of: &text_of,
+        notes,
+        all,
+        colour,
+        width,
+    })
 }
 
 /// The text of a file that will be put in place, if it is one and small.

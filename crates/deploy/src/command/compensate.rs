@@ -1,6 +1,5 @@
 //! Local changes that a run has left: undone or finished by how its hosts ended.
 
-use super::again::settle;
 use super::signal;
 use crate::args::{GlobalArgs, RunArgs, SelectArgs};
 use crate::faces::{complain, print};
@@ -13,6 +12,7 @@ use snapback_engine::ask::Asker;
 use snapback_engine::local_change::{self, Compensated, HostEnd};
 use snapback_engine::record::RunRecord;
 use snapback_engine::rollout::Signal;
+use snapback_engine::settle::Wish;
 use snapback_fleet::Fleet;
 use std::collections::BTreeMap;
 
@@ -80,8 +80,17 @@ async fn end_of(asker: &Asker, job: Option<&HostJob>, record: &RunRecord, host: 
     };
     let run = record.header.run.as_str();
     let ended = record.results().contains_key(host);
-    if !ended && settle(asker, job, run).await.is_some() {
-        return HostEnd::Confirmed;
+    if !ended {
+        // Settled as it is: whether a whole batch can be kept isn't asked here.
+        let jobs = std::slice::from_ref(job);
+        for left in asker.settle_open(record, jobs, Wish::Undo, 1).await {
+            if let Some(told) = left.told {
+                complain(&format!("{}: {told}", left.host));
+            }
+            if left.is_confirmed {
+                return HostEnd::Confirmed;
+            }
+        }
     }
     let standing = match asker.standing(job).await {
         Ok(standing) => standing,

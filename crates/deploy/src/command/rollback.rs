@@ -45,7 +45,7 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
 }
 
 /// Makes of the fleet one that goes back: a single change, worked out by each host, and one batch. The checks stay.
-fn go_back(fleet: &mut Fleet, to: &str) {
+pub(super) fn go_back(fleet: &mut Fleet, to: &str) {
     for job in &mut fleet.jobs {
         // Its local changes belong to what the fleet file says now, and may be anything but what going back needs.
         *job = job.going_back(to, false);

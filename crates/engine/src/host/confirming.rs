@@ -20,13 +20,27 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const PROBES_AT_ONCE: usize = 4;
 
 /// What one try at confirming came to.
-enum Tried {
+pub(super) enum Tried {
     /// Done: confirmed durably, or, for a probe, answered.
-    Confirmed,
+    Done,
+    /// The deadline was moved; so many seconds are left.
+    Extended(u64),
+    /// The deadline can't be moved any further; the host's words.
+    AtCap(String),
     /// No, and asking again won't help.
     Denied(String),
     /// Not yet known: another fresh connection may tell.
     Again(String),
+}
+
+impl Tried {
+    /// Returns why it is not done.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Denied(reason) | Self::Again(reason) | Self::AtCap(reason) => reason,
+            Self::Done | Self::Extended(_) => "the answer is none to what was asked",
+        }
+    }
 }
 
 impl HostTask {
@@ -34,7 +48,9 @@ impl HostTask {
     /// confirming twice is answered as confirmed.
     pub(super) async fn confirm(&mut self) {
         let until = self.deadline.unwrap_or_else(Instant::now);
-        let mut missing = self.job.final_way().map(|way| self.job.proof.ways(way)).unwrap_or_default();
+        // What is confirmed with its batch has got in everywhere before.
+        let way = self.job.final_way().filter(|_| self.member.is_none());
+        let mut missing = way.map(|way| self.job.proof.ways(way)).unwrap_or_default();
         let mut attempt = 0;
         let mut told = String::new();
         loop {
@@ -46,13 +62,15 @@ impl HostTask {
                 None => self.try_confirm(class).await,
             };
             match tried {
-                Tried::Confirmed => return self.hear(Input::ConfirmedFresh),
+                Tried::Done => return self.hear(Input::ConfirmedFresh),
                 Tried::Denied(reason) => {
                     self.verdict.unconfirmed(&reason);
                     self.tell(EventKind::ConfirmFailed { reason });
                     return self.hear(Input::ConfirmFailed);
                 }
-                Tried::Again(reason) => {
+                // No answer to what was asked: another try.
+                Tried::Extended(_) => {}
+                Tried::Again(reason) | Tried::AtCap(reason) => {
                     self.verdict.unconfirmed(&reason);
                     // The same reason every second is not news.
                     if reason != told {
@@ -70,7 +88,7 @@ impl HostTask {
 
     /// Opens what must get in before the confirmation; what got in once is not asked again. Returns why it may not be
     /// sent yet, each failing way by its name.
-    async fn knock(&self, missing: &mut Vec<(String, Way)>, class: Class) -> Option<Tried> {
+    pub(super) async fn knock(&self, missing: &mut Vec<(String, Way)>, class: Class) -> Option<Tried> {
         let tried: Vec<_> = stream::iter(std::mem::take(missing))
             .map(|(name, way)| async move { (self.knock_by(&way, class).await, name, way) })
             .buffered(PROBES_AT_ONCE)
@@ -79,10 +97,10 @@ impl HostTask {
         let mut reasons = Vec::new();
         for (probed, name, way) in tried {
             match probed {
-                Tried::Confirmed => {}
+                Tried::Done => {}
                 Tried::Denied(reason) => return Some(Tried::Denied(format!("{name}: {reason}"))),
-                Tried::Again(reason) => {
-                    reasons.push(format!("{name}: {reason}"));
+                Tried::Again(_) | Tried::AtCap(_) | Tried::Extended(_) => {
+                    reasons.push(format!("{name}: {}", probed.reason()));
                     missing.push((name, way));
                 }
             }
@@ -106,7 +124,7 @@ impl HostTask {
         self.try_once((way, class), &verb, &record.token).await
     }
 
-    async fn try_once(&self, (way, class): (&Way, Class), verb: &[&str], token: &str) -> Tried {
+    pub(super) async fn try_once(&self, (way, class): (&Way, Class), verb: &[&str], token: &str) -> Tried {
         let limit = way.connect_timeout + ANSWER_WITHIN;
         let talk = Talk::plain(self.becoming(), verb, &format!("{token}\n"), limit);
         let mut tried = Tried::Again("the answer was lost".to_owned());
@@ -114,7 +132,8 @@ impl HostTask {
         let _slot = self.shared.slots.handshake(way, class).await;
         let ending = talk
             .fresh(&*self.shared.connector, way, cheap, |answer| match answer {
-                Answer::Confirmed | Answer::LetIn => tried = Tried::Confirmed,
+                Answer::Confirmed | Answer::LetIn => tried = Tried::Done,
+                Answer::Extended { left, .. } => tried = Tried::Extended(left),
                 Answer::Denied { reason, text } => tried = denied(&reason, text),
                 Answer::Error(text) => tried = Tried::Again(text),
                 _ => {}
@@ -135,11 +154,12 @@ impl HostTask {
 fn denied(reason: &str, text: String) -> Tried {
     match reason {
         "stale_connection" | "no_space" | "not_ready" => Tried::Again(text),
+        "at_cap" => Tried::AtCap(text),
         _ => Tried::Denied(text),
     }
 }
 
 /// The first retries come at once (a start tick is 10 ms long), later ones give the network time.
-fn pause(attempt: u32) -> Duration {
+pub(super) fn pause(attempt: u32) -> Duration {
     Duration::from_millis(if attempt < 3 { 30 } else { 1000 })
 }

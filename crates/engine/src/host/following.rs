@@ -1,9 +1,11 @@
 //! From `begin` until it is decided: the journal is followed over whatever line there is, local checks run beside
 //! it, and each thing heard becomes an input.
 
+use super::standing_by::changed;
 use super::telling::status_of;
 use super::{Errand, HostTask};
 use crate::local_check::{self, CheckReport};
+use crate::rollout::bond::Member;
 use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
@@ -59,7 +61,12 @@ impl HostTask {
             return;
         }
         let mut beside = Beside { sender, again: None, checks: None, person: None };
-        while is_followed(self.state) {
+        let mut news = self.member.as_ref().map(Member::news);
+        while self.is_followed() {
+            self.keep_pact().await;
+            if !self.is_followed() {
+                break;
+            }
             if self.state == State::Checking && beside.checks.is_none() {
                 beside.checks = Some(self.start_checks(&beside.sender));
             }
@@ -67,6 +74,7 @@ impl HostTask {
                 beside.person = Some(self.ask_person(&beside.sender));
             }
             let by = self.followed_until();
+            let stands_by_until = self.stands_by_until().unwrap_or(by).min(by);
             // What was said in time counts, even if it is heard late.
             tokio::select! {
                 biased;
@@ -75,6 +83,8 @@ impl HostTask {
                     Some(other) => self.take(other),
                     None => self.hear(Input::Lost),
                 },
+                () = changed(&mut news) => {}
+                () = tokio::time::sleep_until(stands_by_until), if stands_by_until < by => {}
                 () = tokio::time::sleep_until(by) => self.overdue(),
             }
         }
@@ -84,7 +94,7 @@ impl HostTask {
     /// at once.
     fn followed_until(&self) -> Instant {
         match (self.state, self.deadline) {
-            (State::TargetReady, Some(deadline)) => deadline,
+            (State::TargetReady | State::Passed, Some(deadline)) => deadline,
             _ => self.undone_by(),
         }
     }
@@ -97,6 +107,10 @@ impl HostTask {
                 "the local checks had not ended when the confirm window did"
             };
             self.verdict.because(why);
+        }
+        if self.state == State::Passed {
+            self.verdict
+                .because("the others of its batch had not passed when it could not stay armed any longer");
         }
         self.hear(Input::DeadlinePassed);
     }
@@ -144,7 +158,9 @@ impl HostTask {
     /// How far the journal is followed: to its end where the target may be ready long before it is confirmed, so that
     /// a reboot or a rollback meanwhile is heard at once.
     fn heard_until(&self) -> &'static str {
-        let waits = self.is_manual() || self.job.checks.iter().any(|c| c.runs == Where::Local);
+        let waits = self.is_manual()
+            || self.member.is_some()
+            || self.job.checks.iter().any(|c| c.runs == Where::Local);
         if waits { "done" } else { "ready" }
     }
 
@@ -219,7 +235,7 @@ impl HostTask {
 
     /// A line that ends when all was said has been heard out; any other end is a line lost.
     async fn line_ended(&mut self, ending: Ending, beside: &mut Beside) {
-        if !is_followed(self.state) {
+        if !self.is_followed() {
             return;
         }
         if self.state == State::Beginning {
@@ -230,7 +246,7 @@ impl HostTask {
             return;
         }
         self.hear(Input::Lost);
-        if is_followed(self.state) {
+        if self.is_followed() {
             self.tell(EventKind::LineLost { during: self.state.word() });
             beside.again = Some(self.follow_again(&beside.sender));
         }
@@ -392,16 +408,4 @@ fn number_of(answer: &Answer) -> Option<u64> {
         Answer::Journal(line, _) => Some(*line),
         _ => None,
     }
-}
-
-fn is_followed(state: State) -> bool {
-    matches!(
-        state,
-        State::Beginning
-            | State::Armed
-            | State::Applying
-            | State::Checking
-            | State::TargetReady
-            | State::LocalPassed
-    )
 }

@@ -9,6 +9,7 @@ mod going_back;
 mod healing;
 mod local;
 mod looking;
+mod standing_by;
 mod telling;
 
 pub(crate) use looking::inspect_limit;
@@ -17,6 +18,7 @@ use crate::becoming::{Becoming, SudoPassword};
 use crate::local_change::Steps;
 use crate::person::{Desk, Seat};
 use crate::record::{HostRecord, Reach, Records};
+use crate::rollout::bond::Member;
 use crate::rollout::slots::{Armed, Slots};
 use crate::stream::Events;
 use crate::talk::random_hex;
@@ -114,6 +116,8 @@ pub(crate) struct HostTask {
     armed: Option<[Option<Armed>; 2]>,
     /// Its local changes that were begun.
     local: Steps,
+    /// Those of its batch that it is confirmed with.
+    member: Option<Member>,
 }
 
 impl HostTask {
@@ -144,6 +148,7 @@ impl HostTask {
             blocked_by: None,
             armed: None,
             local,
+            member: None,
         }
     }
 
@@ -163,12 +168,22 @@ impl HostTask {
     /// Carries a planned host to its end.
     pub(crate) async fn work(&mut self) {
         self.baseline().await;
+        if self.is_called_off() {
+            return;
+        }
         // A session that was given up while the host waited is opened again before anything is sent.
         if self.session.is_none() && !self.connect().await {
             self.not_connected();
+            self.tell_batch();
             return self.tell_end();
         }
-        self.armed = Some(self.shared.slots.arm(&self.job).await);
+        // Hosts that wait for each other can't wait for one another's slots: their windows are extended instead.
+        if self.member.is_none() {
+            self.armed = Some(self.shared.slots.arm(&self.job).await);
+        }
+        if self.is_called_off() {
+            return;
+        }
         let input = self.change_here().await;
         self.hear(input);
         if self.is_manual() {
@@ -178,8 +193,10 @@ impl HostTask {
             if matches!(self.state, State::RollingBack | State::Asking) {
                 // It won't be confirmed any more, so another one may be armed.
                 self.armed = None;
+                self.tell_batch();
             }
             match self.state {
+                State::Passed if self.member.is_none() => self.hear(Input::Cleared),
                 State::Confirming => self.confirm().await,
                 State::RollingBack => self.roll_back().await,
                 State::Asking => self.ask().await,
@@ -190,6 +207,7 @@ impl HostTask {
             }
         }
         self.armed = None;
+        self.tell_batch();
         self.close_session().await;
         self.check_again().await;
         self.close_here().await;
@@ -198,7 +216,11 @@ impl HostTask {
 
     /// The run ended before the host's turn.
     pub(crate) fn leave(&mut self, ending: Ending) {
-        self.verdict = Verdict::not_reached(ending);
+        self.leave_with(Verdict::not_reached(ending));
+    }
+
+    fn leave_with(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
         self.hear(Input::Halt);
         self.tell_end();
     }

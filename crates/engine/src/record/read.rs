@@ -1,14 +1,14 @@
 //! Reading records: what a run was, how far it came, and what is left of it.
 
-use super::{Entry, HostRecord, RECORD_VERSION, Records, RunHeader, UndoRecord};
+use super::{Entry, HostRecord, Promise, RECORD_VERSION, Records, RunHeader, UndoRecord};
 use crate::local_change::LocalEntry;
 use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Batch, Budget, Course, Ending};
-use std::collections::BTreeMap;
+use snapback_core::rollout::{Batch, Budget, ConfirmScope, Course, Ending};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -65,6 +65,8 @@ pub struct RunRecord {
     pub events: Vec<Event>,
     /// What was done on the controller for its hosts, in order.
     pub(crate) local: Vec<LocalEntry>,
+    /// The batches that were to be confirmed as one, each once its hosts had all passed.
+    pub promises: Vec<Promise>,
     /// Its controller is at work right now.
     pub is_running: bool,
 }
@@ -85,6 +87,17 @@ pub enum Progress {
     AtGate,
     /// Its controller is gone without a word.
     Died,
+}
+
+/// A batch that was to be confirmed as one and was not, or of which that isn't known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// Its number.
+    pub batch: usize,
+    /// Its hosts that are confirmed.
+    pub confirmed: Vec<HostName>,
+    /// The others that took part.
+    pub others: Vec<HostName>,
 }
 
 /// The version alone: a newer record need not be understood any further.
@@ -115,7 +128,8 @@ impl RunRecord {
             return Err(broken("its first line doesn't say what the run was to do".to_owned()));
         };
         let (hosts, undos, events, local) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut record = Self { header, hosts, undos, events, local, is_running };
+        let promises = Vec::new();
+        let mut record = Self { header, hosts, undos, events, local, promises, is_running };
         // A line that a crash cut short was never acted upon.
         for entry in lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()) {
             match entry {
@@ -123,6 +137,7 @@ impl RunRecord {
                 Entry::Event(event) => record.events.push(event),
                 Entry::Local(entry) => record.local.push(entry),
                 Entry::Undo(undo) => record.undos.push(undo),
+                Entry::Promise(promise) => record.promises.push(promise),
                 Entry::Run(_) => {}
             }
         }
@@ -176,6 +191,59 @@ impl RunRecord {
         open.cloned().collect()
     }
 
+    /// Returns the hosts that may still be open: begun and without an end that is known, or told as unknown.
+    #[must_use]
+    pub fn maybe_open(&self) -> Vec<HostName> {
+        let unknown = self.results().into_iter().filter(|(_, result)| *result == HostResult::Unknown);
+        self.maybe_begun().into_iter().chain(unknown.map(|(host, _)| host)).collect()
+    }
+
+    /// Returns the batches that were to be confirmed as one and were not, or of which that isn't known: each with those of
+    /// its hosts that are not known to be confirmed, and those that are.
+    #[must_use]
+    pub fn torn(&self) -> Vec<Torn> {
+        let results = self.results();
+        let split = |batch: usize| {
+            let told =
+                |event: &Event| matches!(event.kind, EventKind::BatchSplit { batch: n, .. } if n == batch);
+            self.events.iter().any(told)
+        };
+        let is_torn = |promise: &&Promise| {
+            let ended = |host: &HostName| results.get(host);
+            let is_open = promise.hosts.iter().any(|host| ended(host).is_none());
+            // What was confirmed may have been undone since.
+            let is_mixed = promise.hosts.iter().any(|host| ended(host) == Some(&HostResult::Confirmed));
+            is_open || (split(promise.batch) && is_mixed)
+        };
+        let torn = self.promises.iter().filter(is_torn).map(|promise| {
+            let is_confirmed = |host: &HostName| results.get(host) == Some(&HostResult::Confirmed);
+            let (confirmed, others) = promise.hosts.iter().cloned().partition(is_confirmed);
+            Torn { batch: promise.batch, confirmed, others }
+        });
+        torn.collect()
+    }
+
+    /// Returns the hosts to go on with, in the run's order: those whose turn had not come, and those of whose end nothing
+    /// is known. Of a batch that is confirmed as one, all that aren't done or none.
+    #[must_use]
+    pub fn to_resume(&self) -> Vec<HostName> {
+        let results = self.results();
+        let is_left = |host: &HostName| matches!(results.get(host), None | Some(HostResult::NotReached));
+        let mut left: BTreeSet<HostName> = self.header.hosts.iter().filter(|h| is_left(h)).cloned().collect();
+        if self.header.course.scope == ConfirmScope::Batch {
+            left.extend(self.torn().into_iter().flat_map(|torn| torn.others));
+            let not_done: BTreeSet<HostName> = self.not_done().into_iter().collect();
+            for batch in &self.header.course.batches {
+                let hosts: Vec<&HostName> =
+                    batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at)).collect();
+                if hosts.iter().any(|host| left.contains(*host)) {
+                    left.extend(hosts.into_iter().filter(|host| not_done.contains(*host)).cloned());
+                }
+            }
+        }
+        self.header.hosts.iter().filter(|host| left.contains(*host)).cloned().collect()
+    }
+
     /// Returns the course over the hosts that are left of a run, which `left` are in this order; the batches keep
     /// their numbers.
     #[must_use]
@@ -194,10 +262,11 @@ impl RunRecord {
         Course { batches, begins_at_gate: self.is_at_gate(), stop_after: None, ..recorded.clone() }
     }
 
-    /// Returns how many hosts have failed.
+    /// Returns how many hosts have failed, without these.
     #[must_use]
-    pub fn failures(&self) -> usize {
-        self.results().values().filter(|result| Budget::counts(**result)).count()
+    pub fn failures_outside(&self, left: &[HostName]) -> usize {
+        let failed = self.results().into_iter().filter(|(_, result)| Budget::counts(*result));
+        failed.filter(|(host, _)| !left.contains(host)).count()
     }
 
     /// Returns how far the run came.

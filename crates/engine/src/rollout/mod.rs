@@ -2,7 +2,9 @@
 
 mod bake;
 mod batch;
+pub(crate) mod bond;
 mod brake;
+mod commit;
 mod gate;
 pub(crate) mod preflight;
 mod scope;

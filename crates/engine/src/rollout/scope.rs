@@ -52,7 +52,7 @@ impl Run {
 
     /// Of those that failed while all were looked at, in no order: the last of the file.
     fn last_failed(&self) -> Option<HostName> {
-        let failed = self.tasks.iter().rev().find(|task| task.has_failed());
+        let failed = self.tasks.iter().rev().find(|task| task.is_to_blame());
         failed.map(|task| task.job.host.clone())
     }
 }

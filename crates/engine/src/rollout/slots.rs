@@ -11,16 +11,13 @@ use arms::Arms;
 use queue::{Held, Queue};
 use snapback_core::deadline::{CONFIRM_MARGIN, window_least};
 use snapback_core::job::HostJob;
-use snapback_core::rollout::jumps_of;
+use snapback_core::rollout::{THROUGH_ONE_JUMP_HOST, jumps_of};
 use snapback_core::way::Way;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use arms::Armed;
 pub(crate) use queue::Class;
-
-/// How many handshakes at a time go through one jump host: sshd begins to drop them at 10 (`MaxStartups`).
-pub(crate) const THROUGH_ONE_JUMP_HOST: usize = 8;
 
 /// The slots of a run.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! Random fleets: whatever happens to hosts, these things hold.
 
-use crate::theatre::{Theatre, name};
+use crate::theatre::{Ran, Theatre, name};
 use proptest::prelude::*;
+use snapback_core::event::EventKind;
 use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_core::rollout::{Budget, Ending, Share};
+use snapback_core::rollout::{Budget, Ending, LEAST_LEFT, Share, Together};
 use snapback_engine::record::{Progress, Records};
 use snapback_testkit::simulated::{Fate, Value};
 
@@ -22,12 +23,90 @@ fn fate() -> impl Strategy<Value = Fate> {
 /// What the engine may say of a host with this fate, once it was begun.
 fn may_end(fate: Fate) -> &'static [HostResult] {
     match fate {
-        Fate::Works(_) | Fate::Spoils => &[HostResult::Confirmed],
+        Fate::Works(_) | Fate::Spoils | Fate::GoneWhenExtended => &[HostResult::Confirmed],
+        Fate::Restarts(_) => &[HostResult::Confirmed, HostResult::RolledBack],
         Fate::Unchanged => &[HostResult::Unchanged],
-        Fate::Fails(_) | Fate::CutOff => &[HostResult::RolledBack],
+        Fate::Fails(_) | Fate::CutOff | Fate::GoneWhenReady => &[HostResult::RolledBack],
         Fate::Unreachable => &[HostResult::Unreachable],
         Fate::Refuses => &[HostResult::Refused],
         Fate::Lost => &[HostResult::Unknown],
+    }
+}
+
+/// Fates by which one host of a batch can fail at any time before, during and after the others wait for it.
+fn fate_in_a_batch() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        60 => (0_u64..55_000).prop_map(Fate::Works),
+        6 => Just(Fate::Unchanged),
+        2 => (0_u64..5000).prop_map(Fate::Fails),
+        1 => Just(Fate::Refuses),
+        1 => Just(Fate::CutOff),
+        1 => Just(Fate::Lost),
+        2 => (0_u64..60_000).prop_map(Fate::Restarts),
+        1 => Just(Fate::GoneWhenReady),
+        4 => Just(Fate::GoneWhenExtended),
+    ]
+}
+
+/// What holds of each batch whose hosts are confirmed as one.
+pub(crate) fn batches_are_whole(theatre: &Theatre, ran: &Ran) -> Result<(), TestCaseError> {
+    let results = ran.results();
+    let promised: Vec<usize> = match Records::in_state_dir(theatre.dir.path()).open("shop", None) {
+        Ok(record) => record.promises.iter().map(|promise| promise.batch).collect(),
+        Err(_) => Vec::new(),
+    };
+    let mut any_split = false;
+    for batch in &theatre.course.batches {
+        let part: Vec<usize> =
+            batch.hosts.iter().copied().filter(|at| results[*at] != HostResult::Unchanged).collect();
+        let new: Vec<usize> =
+            part.iter().copied().filter(|at| ran.truth.value(&name(*at)) == Value::New).collect();
+        let told = ran.events.iter().find_map(|event| match &event.kind {
+            EventKind::BatchSplit { batch: n, hosts } if *n == batch.number => Some(hosts.clone()),
+            _ => None,
+        });
+        let is_promised = promised.contains(&batch.number);
+        prop_assert!(new.is_empty() || is_promised || part.len() == 1, "batch {batch}: confirmed unpromised");
+        let is_split = !new.is_empty() && new.len() < part.len();
+        prop_assert_eq!(is_split, told.is_some(), "batch {}: {:?} of {:?}", batch, new, part);
+        if let Some(told) = told {
+            prop_assert!(part.iter().all(|at| told.get(&name(*at)) == Some(&results[*at])), "all are named");
+        }
+        any_split |= is_split;
+        if is_promised {
+            // Every window was long enough when the first was confirmed.
+            let first = new.iter().filter_map(|at| ran.truth.confirmed_with.get(&name(*at))).max();
+            prop_assert!(first.is_none_or(|left| *left >= LEAST_LEFT), "batch {}: {:?}", batch, first);
+        }
+        let jobs: Vec<_> = part.iter().map(|at| theatre.job(*at)).collect();
+        let times = Together::of(&jobs.iter().collect::<Vec<_>>(), theatre.connect_parallel);
+        for (at, armed) in part.iter().filter_map(|at| Some((at, ran.truth.armed_for.get(&name(*at))?))) {
+            prop_assert!(*armed <= times.armed_at_most(), "{at} was armed for {armed:?}: {times:?}");
+        }
+    }
+    prop_assert!(!any_split || ran.code == ExitCode::PersonNeeded, "{:?}", ran.code);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_batch_is_confirmed_as_one_or_not_at_all_and_a_split_is_named(
+        fates in prop::collection::vec(fate_in_a_batch(), 1..40),
+        size in 1_usize..15,
+        most in 0_usize..40,
+        connect_parallel in 1_usize..20,
+    ) {
+        let mut theatre = Theatre::new(fates).staged(0, &[Share::Hosts(size)], most).together();
+        theatre.connect_parallel = connect_parallel;
+        let ran = theatre.play();
+        batches_are_whole(&theatre, &ran)?;
+        for (at, result) in ran.results().into_iter().enumerate() {
+            let new = ran.truth.value(&name(at)) == Value::New;
+            prop_assert_eq!(new, result == HostResult::Confirmed, "{} {:?}: {:?}", at, theatre.fates[at], result);
+            prop_assert!(ran.truth.is_decided(&name(at)), "{at} is undecided");
+        }
     }
 }
 

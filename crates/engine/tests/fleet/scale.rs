@@ -1,5 +1,6 @@
 //! As many hosts as anybody has.
 
+use crate::random::batches_are_whole;
 use crate::theatre::{Theatre, name};
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::rollout::{Ending, Share};
@@ -29,6 +30,35 @@ fn ten_thousand_hosts_go_through_in_seconds() {
     assert!(ran.truth.most_open <= 510, "{} sessions", ran.truth.most_open);
     assert!(took < 60, "{took} s");
     assert!(ran.took < Duration::from_secs(600), "{:?}", ran.took);
+}
+
+#[test]
+fn ten_thousand_hosts_are_confirmed_batch_by_batch_as_one() {
+    // Batches of 500: in every fifth one host fails, in another one can't be confirmed at the last moment.
+    let fate = |at: usize| match at % 2500 {
+        13 => Fate::Fails(3000),
+        1033 => Fate::GoneWhenExtended,
+        n if n % 100 == 83 => Fate::Unchanged,
+        _ => Fate::Works(1000 + (at as u64 * 37) % 4000),
+    };
+    let mut theatre = Theatre::new((0..10_000).map(fate)).staged(0, &[Share::Percent(5)], 10_000).together();
+    theatre.parallel = 500;
+    theatre.connect_parallel = 200;
+    let began = processor_seconds();
+    let ran = theatre.play();
+    let took = processor_seconds() - began;
+    println!(
+        "10,000 hosts, 500 as one: {took} s of the processor, {:?} of the clock that isn't there",
+        ran.took
+    );
+    assert_eq!((ran.code, ran.ending()), (ExitCode::PersonNeeded, Some(Ending::Complete)));
+    batches_are_whole(&theatre, &ran).unwrap();
+    // Four of the twenty batches are undone whole, and four are split by one host.
+    assert_eq!(
+        (ran.count(HostResult::RolledBack), ran.count(HostResult::Confirmed)),
+        (4 * 495 + 4, 16 * 495 - 4)
+    );
+    assert!(took < 60, "{took} s");
 }
 
 /// What this process has used of the processor: a busy machine doesn't count.

@@ -7,12 +7,12 @@ use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_core::rollout::{Budget, Course, Ending, Sequence, Share, sequence};
+use snapback_core::rollout::{Budget, ConfirmScope, Course, Ending, Sequence, Share, sequence};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::record::Records;
 use snapback_engine::rollout::Signal;
-use snapback_engine::{Run, RunParts, events};
-use snapback_testkit::simulated::{Fate, Simulated, Truth};
+use snapback_engine::{EventReceiver, Run, RunParts, events};
+use snapback_testkit::simulated::{Fate, HARD_CAP, Simulated, Truth};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,63 @@ pub(crate) struct Theatre {
     /// Told to the run from outside, each after a time of its own.
     pub(crate) signals: Vec<(Duration, Signal)>,
     pub(crate) dir: tempfile::TempDir,
+}
+
+/// A moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kill {
+    Never,
+    /// So many hosts wait for the others.
+    Waiting(usize),
+    /// So many were given more time.
+    Extended(usize),
+    /// It is on disk that all are to be confirmed, and none is.
+    Promised,
+    /// So many are confirmed.
+    Confirmed(usize),
+}
+
+/// What a run is to do.
+pub(crate) struct Part {
+    pub(crate) run: &'static str,
+    pub(crate) hosts: Vec<usize>,
+    pub(crate) course: Course,
+    pub(crate) kill: Kill,
+}
+
+impl Part {
+    pub(crate) fn whole(theatre: &Theatre) -> Self {
+        let hosts = (0..theatre.fates.len()).collect();
+        Self { run: RUN, hosts, course: theatre.course.clone(), kill: Kill::Never }
+    }
+}
+
+/// Waits until a run has come so far.
+async fn killed(kill: Kill, hosts: &Simulated, receiver: &mut EventReceiver, heard: &mut Vec<Event>) {
+    let told = |heard: &[Event], what: fn(&EventKind) -> bool| heard.iter().filter(|e| what(&e.kind)).count();
+    loop {
+        let has_come = match kill {
+            Kill::Never => false,
+            Kill::Waiting(hosts) => told(heard, |e| matches!(e, EventKind::AwaitingBatch { .. })) >= hosts,
+            Kill::Extended(times) => hosts.truth().extensions >= times,
+            Kill::Promised => told(heard, |e| matches!(e, EventKind::BatchConfirming { .. })) > 0,
+            Kill::Confirmed(confirmed) => hosts.truth().confirmed_after.len() >= confirmed,
+        };
+        if has_come {
+            return;
+        }
+        let event = async {
+            match kill {
+                Kill::Never => std::future::pending().await,
+                _ => receiver.next().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(event) = event => heard.push(event),
+            () = tokio::time::sleep(Duration::from_millis(5)), if kill != Kill::Never => {}
+        }
+    }
 }
 
 /// What a run came to.
@@ -73,23 +130,36 @@ impl Theatre {
         self
     }
 
+    /// All hosts of a batch are confirmed, or none.
+    pub(crate) fn together(mut self) -> Self {
+        self.course.scope = ConfirmScope::Batch;
+        self
+    }
+
     /// Runs it with the clock paused: whatever it waits for passes at once.
     pub(crate) fn play(&self) -> Ran {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(self.run())
+        paused().block_on(self.run())
     }
 
     async fn run(&self) -> Ran {
+        let hosts = self.hosts();
+        self.perform(&hosts, Part::whole(self)).await.expect("nobody killed it")
+    }
+
+    pub(crate) fn hosts(&self) -> Simulated {
         let names = self.fates.iter().enumerate().map(|(at, fate)| (name(at), *fate));
         let undo = self.undo_fates.iter().map(|(at, fate)| (name(*at), *fate));
-        let hosts = Simulated::with_undo(names, undo, WINDOW);
-        let (sender, mut receiver) = events(RUN);
+        Simulated::with_undo(names, undo, WINDOW)
+    }
+
+    /// Performs a run, or a part of it; nothing if it was killed.
+    pub(crate) async fn perform(&self, hosts: &Simulated, part: Part) -> Option<Ran> {
+        let (sender, mut receiver) = events(part.run);
         let records = Records::in_state_dir(self.dir.path());
         let run = Run::new(RunParts {
-            spec: self.spec(),
-            jobs: (0..self.fates.len()).map(|at| self.job(at)).collect(),
-            course: self.course.clone(),
+            spec: RunSpec { run: part.run.to_owned(), ..self.spec() },
+            jobs: part.hosts.iter().map(|at| self.job(*at)).collect(),
+            course: part.course,
             vars: Vec::new(),
             continues: None,
             password: None,
@@ -103,19 +173,26 @@ impl Theatre {
         });
         let began = tokio::time::Instant::now();
         for (after, signal) in self.signals.clone() {
-            let signals = records.signals(RUN);
+            let signals = records.signals(part.run);
             tokio::spawn(async move {
                 tokio::time::sleep(after).await;
                 signals.send(signal, "me@elsewhere").unwrap();
             });
         }
-        let code = run.plan().await.apply().await.unwrap();
-        let took = began.elapsed();
         let mut heard = Vec::new();
+        let code = {
+            let applied = async { run.plan().await.apply().await.unwrap() };
+            tokio::select! {
+                biased;
+                () = killed(part.kill, hosts, &mut receiver, &mut heard) => return None,
+                code = applied => code,
+            }
+        };
+        let took = began.elapsed();
         while let Some(event) = receiver.next().await {
             heard.push(event);
         }
-        Ran { code, truth: hosts.truth(), events: heard, took }
+        Some(Ran { code, truth: hosts.truth(), events: heard, took })
     }
 
     fn spec(&self) -> RunSpec {
@@ -130,7 +207,7 @@ impl Theatre {
         }
     }
 
-    fn job(&self, at: usize) -> HostJob {
+    pub(crate) fn job(&self, at: usize) -> HostJob {
         let host = HostName::parse(&name(at)).unwrap();
         let way = Way {
             kind: WayKind::Final,
@@ -156,7 +233,7 @@ impl Theatre {
             confirm: ConfirmPolicy {
                 window: WINDOW,
                 apply_timeout: Duration::from_secs(60),
-                hard_cap: Duration::from_secs(900),
+                hard_cap: HARD_CAP,
                 settle: Duration::ZERO,
                 reorder_kex: true,
             },
@@ -195,6 +272,11 @@ fn check() -> Check {
         required: true,
         baseline: false,
     }
+}
+
+/// A runtime whose clock goes on when nothing else does.
+pub(crate) fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 /// The name of the host at a position.

@@ -13,6 +13,7 @@ mod ready;
 mod request;
 mod rollout;
 mod source;
+mod together;
 mod tree;
 
 use crate::file::{Document, RawKind, RawProbe, bad_fleet_name, load_document, twice};
@@ -103,7 +104,13 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     bench.note_only_local(&jobs);
 
     let rollout = document.rollout.as_ref().map(|rollout| rollout.value.clone()).unwrap_or_default();
-    let course = bench.course(&rollout, &chooser, &chosen, &jobs);
+    let mut course = bench.course(&rollout, &chooser, &chosen, &jobs);
+    let parallel = rollout.parallel.unwrap_or(PARALLEL);
+    let connect_parallel = rollout.connect_parallel.unwrap_or(CONNECT_PARALLEL);
+    if let Some(scope) = document.confirm.as_ref().and_then(|confirm| confirm.value.scope.as_ref()) {
+        course.scope = scope.value;
+        bench.judge_together(scope, &course, &jobs, (parallel, connect_parallel));
+    }
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
     Some(Fleet {
         name: fleet_name(path, document, report)?,
@@ -116,8 +123,8 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
             .map(|at| hosts[at].name.clone())
             .collect(),
         contents: bench.store.into_contents(),
-        parallel: rollout.parallel.unwrap_or(PARALLEL),
-        connect_parallel: rollout.connect_parallel.unwrap_or(CONNECT_PARALLEL),
+        parallel,
+        connect_parallel,
         notes: bench.notes,
     })
 }

@@ -7,7 +7,8 @@ use crate::place::At;
 use crate::problem::Problem;
 use snapback_core::job::HostJob;
 use snapback_core::rollout::{
-    BatchKind, Budget, Course, GATE_TIMEOUT, JumpHosts, RollbackScope, Sequence, Threshold, sequence,
+    BatchKind, Budget, ConfirmScope, Course, GATE_TIMEOUT, JumpHosts, RollbackScope, Sequence, Threshold,
+    sequence,
 };
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ impl Bench<'_> {
             begins_at_gate: false,
             gate_timeout: rollout.gate_timeout.as_ref().map_or(GATE_TIMEOUT, |time| time.value),
             unreachable: rollout.unreachable.unwrap_or_default(),
+            scope: ConfirmScope::Host,
             progress_deadline: rollout.progress_deadline.as_ref().map(|time| time.value),
             stop_after: None,
         }

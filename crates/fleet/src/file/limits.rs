@@ -5,6 +5,7 @@ use crate::keys::CONFIRM;
 use crate::place::At;
 use crate::reader::{RawCommand, Value};
 use snapback_core::proof::Mode;
+use snapback_core::rollout::ConfirmScope;
 use snapback_core::way::{Family, Vantage};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) struct RawConfirm {
     pub(crate) mode: Option<Mode>,
     pub(crate) probes: Option<u32>,
     pub(crate) via: Vec<Vantage>,
+    pub(crate) scope: Option<At<ConfirmScope>>,
 }
 
 /// How many fresh connections may be asked for: each is a login on every host.
@@ -45,8 +47,14 @@ impl RawConfirm {
             mode: table.get("mode").and_then(|v| v.word(&[("auto", Mode::Auto), ("manual", Mode::Manual)])),
             probes: table.get("probes").and_then(|v| probes(&v)),
             via: table.get("via").map(|v| v.list().iter().filter_map(vantage).collect()).unwrap_or_default(),
+            scope: table.get("scope").and_then(|v| scope(&v)),
         })
     }
+}
+
+fn scope(value: &Value<'_>) -> Option<At<ConfirmScope>> {
+    let word = value.word(&[("host", ConfirmScope::Host), ("batch", ConfirmScope::Batch)])?;
+    Some(At { value: word, place: value.place() })
 }
 
 fn probes(value: &Value<'_>) -> Option<u32> {

@@ -379,6 +379,7 @@ fn nobody_else_confirms(_: &Space, w: &World) -> bool {
                 | State::Checking
                 | State::TargetReady
                 | State::LocalPassed
+                | State::Passed
         );
         w.tx[n].turn != Some(Turn::Confirm) || asked
     })

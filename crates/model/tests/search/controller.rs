@@ -26,6 +26,8 @@ impl World {
     /// Hands an input to core. What it has no answer to is noted: the engine must not be able to hear it.
     fn hear(&mut self, c: usize, input: Input) {
         match step(self.controller[c].state, input) {
+            // One host has nobody to wait for.
+            Ok(State::Passed) => return self.passed(c),
             Ok(next) => self.controller[c].state = next,
             Err(_) => self.broken = Some(Broken::Input),
         }
@@ -38,6 +40,11 @@ impl World {
         if state.is_final() {
             self.controller[c].line = Line::None;
         }
+    }
+
+    fn passed(&mut self, c: usize) {
+        self.controller[c].state = State::Passed;
+        self.hear(c, Input::Cleared);
     }
 
     /// Something that the controller itself sees or decides.

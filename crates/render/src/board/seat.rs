@@ -58,6 +58,7 @@ pub(super) enum Phase {
     Applying(String),
     Checking,
     Ready,
+    Waiting,
     Confirming,
     Asking,
 }
@@ -84,6 +85,7 @@ impl Phase {
             Self::Checking => "checking",
             Self::Ready => "ready",
             Self::Asking => "waits for a person",
+            Self::Waiting => "waits for its batch",
             Self::Lost => "line lost",
             Self::Confirming => "confirming",
             Self::GoingBack => "going back",
@@ -116,9 +118,9 @@ impl Seat {
         self.work().is_some_and(|work| work.phase == Phase::GoingBack)
     }
 
-    /// Whoever waits for a person is not slow.
+    /// Whoever waits for a person, or for others, is not slow.
     pub(super) fn slow(&self, now_ms: u64) -> Option<Slow<'_>> {
-        let work = self.work().filter(|work| work.phase != Phase::Asking)?;
+        let work = self.work().filter(|work| !matches!(work.phase, Phase::Asking | Phase::Waiting))?;
         (now_ms.saturating_sub(work.since_ms) >= SLOW_MS).then(|| Slow {
             host: &self.host,
             word: work.phase.word(),
@@ -154,6 +156,7 @@ impl Seat {
             EventKind::Applied { left } => self.enter_until(Phase::Checking, *left, at),
             EventKind::Ready { left } => self.enter_until(Phase::Ready, *left, at),
             EventKind::AwaitingPerson { left } => self.enter_until(Phase::Asking, *left, at),
+            EventKind::AwaitingBatch { left } => self.enter_until(Phase::Waiting, *left, at),
             EventKind::Extended { left, .. } => self.undoes_in(*left, at),
             EventKind::LineLost { .. } => self.enter(Phase::Lost, at),
             EventKind::Confirming { .. } => self.enter(Phase::Confirming, at),

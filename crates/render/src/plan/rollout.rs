@@ -3,16 +3,19 @@
 use super::PlanView;
 use crate::names::joined;
 use crate::quantity::{count, grouped, limit};
-use snapback_core::rollout::{Batch, BatchKind, Budget, Course, RollbackScope, StopAfter, Unreachable};
+use snapback_core::rollout::{
+    Batch, BatchKind, Budget, ConfirmScope, Course, RollbackScope, StopAfter, Together, Unreachable,
+};
 
 /// How many hosts of a batch are named, and how many batches are listed.
 const MOST_NAMES: usize = 8;
 const MOST_BATCHES: usize = 20;
 
-/// Returns the part of the plan about batches; nothing for a run in one batch that nothing stops.
+/// Returns the part of the plan about batches; nothing for a run in one batch that nothing stops and each of whose hosts
+/// is confirmed by itself.
 pub(super) fn page(view: &PlanView<'_>) -> String {
     let course = view.course;
-    if !course.staged && course.batches.len() < 2 {
+    if !course.staged && course.batches.len() < 2 && course.scope == ConfirmScope::Host {
         return String::new();
     }
     let palette = view.palette();
@@ -35,7 +38,7 @@ pub(super) fn page(view: &PlanView<'_>) -> String {
 /// Returns what a person must have read of it before saying yes: the canary and the rules.
 pub(super) fn lines_for_prompt(view: &PlanView<'_>) -> String {
     if !view.course.staged {
-        return String::new();
+        return together(view).map(|rule| format!("  {rule}\n")).unwrap_or_default();
     }
     let canaries = view.course.batches.iter().filter(|batch| batch.kind == BatchKind::Canary);
     let canary: Vec<&str> = canaries.flat_map(|batch| names(view, batch)).collect();
@@ -59,7 +62,7 @@ fn names<'v>(view: &'v PlanView<'_>, batch: &Batch) -> Vec<&'v str> {
 fn rules(view: &PlanView<'_>) -> Vec<String> {
     let course = view.course;
     let mut rules: Vec<String> =
-        [bake(course), gate(course), stop_after(course)].into_iter().flatten().collect();
+        [together(view), bake(course), gate(course), stop_after(course)].into_iter().flatten().collect();
     if let Some(budget) = budget(course, view.hosts.len()) {
         rules.extend([budget, scope(course.rollback_scope).to_owned()]);
     }
@@ -69,6 +72,23 @@ fn rules(view: &PlanView<'_>) -> Vec<String> {
         }),
     );
     rules
+}
+
+/// Tells that the hosts of a batch stand or fall together, and how long one may wait armed for the others.
+fn together(view: &PlanView<'_>) -> Option<String> {
+    if view.course.scope == ConfirmScope::Host {
+        return None;
+    }
+    let times = view.course.batches.iter().filter(|batch| batch.hosts.len() > 1).map(|batch| {
+        let jobs = batch.hosts.iter().filter_map(|at| view.hosts.get(*at)).map(|plan| plan.job);
+        Together::of(&jobs.collect::<Vec<_>>(), view.connect_parallel).armed_at_most()
+    });
+    let longest = times.max()?;
+    Some(format!(
+        "confirmed as one: all hosts of a batch stay armed until all have passed, {} at the longest; one that fails before \
+         the first is confirmed undoes them all",
+        limit(longest)
+    ))
 }
 
 fn bake(course: &Course) -> Option<String> {

@@ -4,7 +4,7 @@ use crate::told::last_lines;
 use crate::wording::phrase;
 use snapback_core::event::{CheckStatus, Event, EventKind};
 use snapback_core::outcome::HostResult;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How many of a failed check's last lines are quoted.
@@ -64,6 +64,8 @@ pub(super) struct Hearsay {
     order: Vec<String>,
     hosts: HashMap<String, Told>,
     warnings: Vec<(String, String)>,
+    /// Batches that were split: the run, the batch, and how its hosts ended.
+    pub(super) splits: Vec<(String, usize, BTreeMap<String, HostResult>)>,
     began_ms: Option<u64>,
     latest_ms: u64,
     took_ms: Option<u64>,
@@ -84,6 +86,9 @@ impl Hearsay {
                 for (host, result) in hosts {
                     self.told(host).ending.get_or_insert_with(|| Ending::bare(*result));
                 }
+            }
+            EventKind::BatchSplit { batch, hosts } => {
+                self.splits.push((event.run.clone(), *batch, hosts.clone()));
             }
             _ => self.hear_of_host(event),
         }

@@ -2,6 +2,7 @@ use crate::page::{Page, assert_harmless};
 use crate::recorded::{Recording, hostile_events, output, play, three_endings};
 use insta::assert_snapshot;
 use snapback_core::event::{Event, EventKind};
+use snapback_core::outcome::HostResult;
 use snapback_render::{Lines, Subscriber, Verbosity};
 use std::time::{Duration, Instant};
 
@@ -115,4 +116,16 @@ fn nothing_a_target_says_drives_the_terminal_or_forges_a_line() {
     assert_harmless(&text);
     assert_eq!(text.lines().count(), events.len(), "{text}");
     assert!(text.contains("no\\x1b[2J\\x9b31m\\x0dweb9"), "{text}");
+}
+
+#[test]
+fn hosts_that_are_confirmed_as_one_are_told_as_they_wait_and_as_they_are_split() {
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.on("web1", EventKind::AwaitingBatch { left: 55 });
+    run.split(&[("web1", HostResult::Confirmed), ("web2", HostResult::RolledBack)]);
+    assert_snapshot!(lines(&run.so_far(), Verbosity::Normal), @"
+    08:00:00Z -     shop: run started on 2 hosts
+    08:00:00Z web1  passed; waits for the others of its batch, and the guard undoes in 55s
+    08:00:00Z -     batch 2 is SPLIT: confirmed web1; rolled_back web2
+    ");
 }

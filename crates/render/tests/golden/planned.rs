@@ -80,8 +80,18 @@ impl Planned {
         let one_batch = Course::in_one_batch(hosts.len());
         let course = self.course.as_ref().unwrap_or(&one_batch);
         let notes = &self.notes;
-        let all = self.all;
-        look(&PlanView { fleet: "shop", hosts, course, text_of: &text_of, notes, all, colour, width: 0 })
+        let (connect_parallel, width) = (20, 0);
+        look(&PlanView {
+            fleet: "shop",
+            hosts,
+            course,
+            connect_parallel,
+            text_of: &text_of,
+            notes,
+            all: self.all,
+            colour,
+            width,
+        })
     }
 }
 

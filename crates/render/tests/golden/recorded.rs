@@ -95,6 +95,13 @@ impl Recording {
         self.on(name, ended(HostResult::Unknown, "no fresh connection within the window", &state, &next))
     }
 
+    /// A batch that was to be confirmed as one and wasn't.
+    pub(crate) fn split(&mut self, hosts: &[(&str, HostResult)]) -> &mut Self {
+        let hosts = hosts.iter().map(|(host, result)| ((*host).to_owned(), *result)).collect();
+        self.say(None, EventKind::BatchSplit { batch: 2, hosts });
+        self
+    }
+
     pub(crate) fn finished(&mut self, exit_code: u8) -> Vec<Event> {
         let ms = self.now_ms - BEGAN_MS;
         let hosts = self.results.clone();

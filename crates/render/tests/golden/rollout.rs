@@ -1,5 +1,5 @@
 use crate::planned::Planned;
-use snapback_core::rollout::{Budget, Course, RollbackScope, Sequence, Share, sequence};
+use snapback_core::rollout::{Budget, ConfirmScope, Course, RollbackScope, Sequence, Share, sequence};
 use snapback_render::plan::{prompt_text, render_plan};
 use std::time::Duration;
 
@@ -47,4 +47,20 @@ fn what_a_failure_undoes_is_on_the_page_and_in_the_question() {
             assert!(text.contains(&rule), "{text}");
         }
     }
+}
+
+#[test]
+fn hosts_that_are_confirmed_as_one_are_told_so_with_the_longest_that_one_may_wait_armed() {
+    let course = Course { scope: ConfirmScope::Batch, ..Course::in_one_batch(2) };
+    let planned =
+        Planned::default().course(course).host("a", Vec::new(), Vec::new()).host("b", Vec::new(), Vec::new());
+    let rule = "  confirmed as one: all hosts of a batch stay armed until all have passed, 7m 23s at the longest; one that \
+                fails before the first is confirmed undoes them all\n";
+    let page = planned.view(false, render_plan);
+    assert!(page.contains(&format!("rollout in 1 batch\n  batch 1, 2 hosts: a, b\n{rule}")), "{page}");
+    let question = planned.view(false, prompt_text);
+    assert!(question.contains(rule), "{question}");
+    let alone = Course { scope: ConfirmScope::Batch, ..Course::in_one_batch(1) };
+    let page = Planned::default().course(alone).host("a", Vec::new(), Vec::new()).view(false, render_plan);
+    assert!(!page.contains("confirmed as one"), "{page}");
 }

@@ -220,3 +220,18 @@ fn colour_changes_no_word() {
     assert!(coloured.contains("\u{1b}["));
     assert_eq!(console::strip_ansi_codes(&coloured), summary(&three_endings()));
 }
+
+#[test]
+fn a_split_batch_comes_last_names_every_host_and_says_both_ways_on() {
+    let mut run = Recording::of(&["web1", "web2"]);
+    run.confirmed("web1").rolled_back("web2", "it was lost");
+    run.split(&[("web1", HostResult::Confirmed), ("web2", HostResult::RolledBack)]);
+    let text = summary(&run.finished(3));
+    let (_, last) = text.split_once("\n\nbatch 2").unwrap();
+    assert_snapshot!(last, @"
+     is SPLIT: its hosts were to be confirmed as one
+      state now      confirmed web1; rolled_back web2
+      what to do     deploy resume 01RUN: changes the others as well, guarded
+      or             deploy resume --undo 01RUN: undoes those that are confirmed, guarded
+    ");
+}

@@ -22,6 +22,12 @@ pub enum Fate {
     Lost,
     /// A check on it fails once it is confirmed.
     Spoils,
+    /// So many milliseconds after it was ready it undoes itself, unless it is confirmed by then: it was started again.
+    Restarts(u64),
+    /// From the moment on at which it is ready nobody gets in until it has undone itself.
+    GoneWhenReady,
+    /// The same, from the moment on at which it was given more time with a confirmation in view.
+    GoneWhenExtended,
 }
 
 /// A step of an answer.
@@ -30,21 +36,33 @@ pub(super) enum Reaction {
     Wait(Duration),
     Say(&'static str),
     Do(Deed),
+    /// Says the end once it has come.
+    Follow,
     Cut,
 }
 
 /// Returns what a host answers to a command: by its fate, and by what becomes of it now.
 pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> Vec<Reaction> {
-    use Reaction::{Do, Say};
+    use Reaction::{Cut, Do, Follow, Say};
     let is = |verb: &str| command.contains(&format!(" {verb}"));
     let mut answer = if is("payload inspect") || is("install inspect") {
         inspect(fate, is_new)
     } else if is("begin ") {
-        begin(now)
+        let mut answer = begin(now);
+        if command.ends_with(" done") && !matches!(answer.last(), Some(Cut)) {
+            answer.push(Follow);
+        }
+        answer
+    } else if is("extend ") {
+        let mut words = command.split(" extend ").last().unwrap_or_default().split(' ');
+        let by = words.nth(1).and_then(|by| by.parse().ok()).unwrap_or_default();
+        let gone = fate == Fate::GoneWhenExtended;
+        let cut = gone.then_some(Do(Deed::CutOff { comes_back: true }));
+        std::iter::once(Do(Deed::Extend { by })).chain(cut).collect()
     } else if is("confirm ") {
         vec![Do(Deed::Confirm)]
     } else if is("follow ") {
-        vec![Do(Deed::TellJournal)]
+        if command.ends_with(" done") { vec![Follow] } else { vec![Do(Deed::TellJournal)] }
     } else if is("rollback ") {
         vec![Do(Deed::RollBack), Do(Deed::TellJournal)]
     } else if is("probe") {
@@ -85,7 +103,13 @@ fn begin(fate: Fate) -> Vec<Reaction> {
     match fate {
         Fate::Refuses => return vec![Say("refused reason=no_space -- there is no space")],
         Fate::Works(ms) => answer.extend([after(ms), Do(Deed::Apply), Do(Deed::BeReady)]),
-        Fate::Spoils => answer.extend([Do(Deed::Apply), Do(Deed::BeReady)]),
+        Fate::Spoils | Fate::GoneWhenExtended => answer.extend([Do(Deed::Apply), Do(Deed::BeReady)]),
+        Fate::Restarts(ms) => {
+            answer.extend([Do(Deed::Apply), Do(Deed::BeReady), after(ms), Do(Deed::RollBack)])
+        }
+        Fate::GoneWhenReady => {
+            answer.extend([Do(Deed::Apply), Do(Deed::BeReady), Do(Deed::CutOff { comes_back: true }), Cut]);
+        }
         Fate::Fails(ms) => answer.extend([after(ms), Do(Deed::RollBack), Do(Deed::TellJournal)]),
         Fate::CutOff => answer.extend([Do(Deed::Apply), Do(Deed::CutOff { comes_back: true }), Cut]),
         Fate::Lost => answer.extend([Do(Deed::Apply), Do(Deed::CutOff { comes_back: false }), Cut]),

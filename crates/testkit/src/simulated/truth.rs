@@ -1,6 +1,6 @@
 //! What has really happened to simulated hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,9 +28,17 @@ pub struct Truth {
     pub most_armed: usize,
     /// How long after it was ready each confirmed host was confirmed.
     pub confirmed_after: BTreeMap<String, Duration>,
+    /// What was left of its window when each confirmed host was.
+    pub confirmed_with: BTreeMap<String, Duration>,
+    /// How often a host was given more time.
+    pub extensions: usize,
+    /// How long each decided host was armed.
+    pub armed_for: BTreeMap<String, Duration>,
     pub(super) open: usize,
     pub(super) handshakes: usize,
     hosts: BTreeMap<String, Tx>,
+    /// Those that were armed and not seen decided: few of many.
+    armed: BTreeSet<String>,
 }
 
 /// A transaction on a host.
@@ -41,6 +49,7 @@ struct Tx {
     was: Value,
     makes: Value,
     stand: Stand,
+    armed_at: Instant,
     undoes_at: Instant,
     ready_at: Option<Instant>,
     cut_off: Option<Cut>,
@@ -66,6 +75,7 @@ enum Cut {
 pub(super) enum Deed {
     Begin,
     Apply,
+    Extend { by: u64 },
     BeReady,
     CutOff { comes_back: bool },
     RollBack,
@@ -73,6 +83,9 @@ pub(super) enum Deed {
     TellJournal,
     TellStatus,
 }
+
+/// The longest that a simulated host may stay armed.
+pub const HARD_CAP: Duration = Duration::from_secs(900);
 
 /// The longest that apply may take on a simulated host.
 const APPLY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -109,6 +122,7 @@ impl Truth {
             && tx.is_open()
             && tx.undoes_at <= Instant::now()
         {
+            self.armed_for.insert(host.to_owned(), tx.undoes_at - tx.armed_at);
             tx.stand = Stand::RolledBack;
         }
     }
@@ -148,9 +162,14 @@ impl Truth {
             }
             Deed::RollBack => {
                 if tx.is_open() {
+                    self.armed_for.insert(host.to_owned(), now - tx.armed_at);
                     tx.stand = Stand::RolledBack;
                 }
                 Vec::new()
+            }
+            Deed::Extend { by } => {
+                self.extensions += usize::from(tx.is_open());
+                tx.extend(by)
             }
             Deed::Confirm => self.confirm(host),
             Deed::TellJournal => tx.journal(),
@@ -168,13 +187,15 @@ impl Truth {
             false => (Value::New, &mut self.begun),
         };
         list.push(host.to_owned());
-        let undoes_at = Instant::now() + APPLY_TIMEOUT;
-        let (id, stand) = (id.to_owned(), Stand::Armed);
-        let tx = Tx { id, was, makes, stand, undoes_at, ready_at: None, cut_off: None };
-        self.hosts.insert(host.to_owned(), tx);
         let now = Instant::now();
-        let armed = self.hosts.values().filter(|tx| tx.is_open() && tx.undoes_at > now).count();
-        self.most_armed = self.most_armed.max(armed);
+        let undoes_at = now + APPLY_TIMEOUT;
+        let (id, stand) = (id.to_owned(), Stand::Armed);
+        let tx = Tx { id, was, makes, stand, armed_at: now, undoes_at, ready_at: None, cut_off: None };
+        self.hosts.insert(host.to_owned(), tx);
+        let is_armed = |tx: &Tx| tx.is_open() && tx.undoes_at > now;
+        self.armed.insert(host.to_owned());
+        self.armed.retain(|host| self.hosts.get(host).is_some_and(is_armed));
+        self.most_armed = self.most_armed.max(self.armed.len());
         let limits = format!("apply_timeout={} window=60", APPLY_TIMEOUT.as_secs());
         vec![format!("j 1 armed backend=systemd hook=systemd {limits} -- ")]
     }
@@ -184,6 +205,9 @@ impl Truth {
         let answer = match tx.stand {
             Stand::Ready => {
                 tx.stand = Stand::Confirmed;
+                let now = Instant::now();
+                self.confirmed_with.insert(host.to_owned(), tx.undoes_at - now);
+                self.armed_for.insert(host.to_owned(), now - tx.armed_at);
                 let after = tx.ready_at.map(|at| at.elapsed()).unwrap_or_default();
                 self.confirmed_after.insert(host.to_owned(), after);
                 "confirmed already=0"
@@ -214,12 +238,33 @@ impl Tx {
     }
 
     fn status(&self) -> Vec<String> {
-        let state = match self.stand {
-            Stand::Armed => "armed",
-            Stand::Applied => "applied",
-            Stand::Ready => "ready",
-            Stand::Confirmed | Stand::RolledBack => return Vec::new(),
-        };
-        vec![format!("pending tx={} state={state} age=9 left=- owner=me@here -- ", self.id)]
+        let id = &self.id;
+        let pending = |state: &str| format!("pending tx={id} state={state} age=9 left=- owner=me@here -- ");
+        let last = |result: &str| format!("last tx={id} result={result} age=9 owner=me@here -- ");
+        vec![match self.stand {
+            Stand::Armed => pending("armed"),
+            Stand::Applied => pending("applied"),
+            Stand::Ready => pending("ready"),
+            Stand::Confirmed => last("confirmed"),
+            Stand::RolledBack => last("rolled_back"),
+        }]
+    }
+
+    /// Moves the deadline, as far as the cap; only a host that is ready may be confirmed, and that is in view here.
+    fn extend(&mut self, by: u64) -> Vec<String> {
+        let room = (self.armed_at + HARD_CAP).saturating_duration_since(self.undoes_at);
+        let by = Duration::from_secs(by).min(room);
+        vec![match self.stand {
+            Stand::Ready if by.is_zero() => {
+                "denied reason=at_cap -- it may not stay armed any longer".to_owned()
+            }
+            Stand::Ready => {
+                self.undoes_at += by;
+                let left = self.undoes_at.saturating_duration_since(Instant::now());
+                format!("extended by={} left={}", by.as_secs(), left.as_secs())
+            }
+            Stand::Armed | Stand::Applied => "denied reason=not_ready -- it is not ready".to_owned(),
+            Stand::Confirmed | Stand::RolledBack => "denied reason=too_late -- it is decided".to_owned(),
+        }]
     }
 }

@@ -1,5 +1,6 @@
 //! Slots that are given by class, then by turn.
 
+use snapback_core::rollout::kept_for_decisions;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -57,7 +58,7 @@ impl Queue {
     /// first beginnings may still hold their slots.
     pub(super) fn confirmable(&self, rounds: usize) -> usize {
         let slots = self.turns().slots;
-        reserved(slots) + rounds.saturating_sub(1).saturating_mul(slots)
+        kept_for_decisions(slots) + rounds.saturating_sub(1).saturating_mul(slots)
     }
 
     /// Gives free slots to those whose turn it is.
@@ -85,7 +86,7 @@ impl Queue {
 impl Turns {
     fn may_have(&self, class: Class) -> bool {
         let [decide, again, begin] = self.held;
-        let shared = (self.slots - reserved(self.slots)).max(1);
+        let shared = (self.slots - kept_for_decisions(self.slots)).max(1);
         let free = decide + again + begin < self.slots;
         let may = match class {
             Class::Decide => free,
@@ -94,11 +95,6 @@ impl Turns {
         };
         may && !self.waiting[class as usize].is_empty()
     }
-}
-
-/// How many slots are kept for deciding.
-fn reserved(slots: usize) -> usize {
-    (slots / 4).max(1)
 }
 
 impl Drop for Held {
