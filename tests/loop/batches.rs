@@ -142,3 +142,16 @@ fn the_record_of_another_fleet_and_a_newer_one_are_refused() {
     std::fs::remove_file(&path).unwrap();
     stage.deploy(&["retry"]).run().must_exit(2).must_say("there is no record of a run of the fleet 'loop'");
 }
+
+#[test]
+fn a_host_that_others_are_reached_through_by_the_users_own_configuration_has_a_batch_of_its_own() {
+    let stage = Stage::of(&["one.test", "two.test", "gate.test"]);
+    stage.write_ssh_config("Host two.test\n  ProxyJump gate.test\n");
+    stage.fleet(MOTD);
+    let planned = stage.deploy(&["plan"]).run().must_exit(0);
+    let batches =
+        "rollout in 2 batches\n  batch 1, 2 hosts: one.test, two.test\n  batch 2, 1 host: gate.test\n";
+    assert!(planned.out.contains(batches), "{planned}");
+    stage.change().run().must_exit(0).must_say("batch 2 of 2, 1 host: gate.test").must_say("3 confirmed");
+    assert_eq!(motds(&stage), ["new", "new", "new"]);
+}

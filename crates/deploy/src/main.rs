@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod faces;
 mod interrupt;
+mod jumps;
 mod pending;
 mod person;
 mod wiring;

@@ -99,8 +99,13 @@ pub(crate) fn state_dir(global: &GlobalArgs) -> anyhow::Result<PathBuf> {
 }
 
 pub(crate) fn connector(global: &GlobalArgs) -> anyhow::Result<Arc<dyn Connector>> {
+    Ok(Arc::new(ssh(global)?))
+}
+
+/// The connector as what it is.
+pub(crate) fn ssh(global: &GlobalArgs) -> anyhow::Result<SshConnector> {
     let options = SshOptions { verbose: global.verbose > 1, ..SshOptions::default() };
-    Ok(Arc::new(SshConnector::new(options).context("ssh can't be used")?))
+    SshConnector::new(options).context("ssh can't be used")
 }
 
 /// The records of this controller's runs.

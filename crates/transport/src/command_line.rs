@@ -50,7 +50,8 @@ pub(crate) fn arguments(
     Ok(arguments)
 }
 
-fn way_options(way: &Way) -> Result<Vec<String>, BadValue> {
+/// Returns what a way says, as ssh options.
+pub(crate) fn way_options(way: &Way) -> Result<Vec<String>, BadValue> {
     let mut options = Vec::new();
     if let Some(address) = &way.address {
         options.push(format!("HostName={}", quoted_literal(address)?));

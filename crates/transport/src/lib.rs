@@ -31,6 +31,7 @@ mod spawner;
 mod ssh;
 mod ssh_log;
 mod tail;
+mod user_jumps;
 mod wrapper;
 
 pub use connector::SshConnector;

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Launcher {
     pub(crate) dir: RunDir,
     pub(crate) version: Version,
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     spawner: Spawner,
 }
 

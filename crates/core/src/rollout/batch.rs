@@ -90,6 +90,16 @@ pub fn sequence(all: usize, sequence: &Sequence, apart: impl Fn(usize, usize) ->
     batches
 }
 
+/// Cuts batches in which hosts meet that may not, as [`sequence`] does; numbers follow.
+#[must_use]
+pub fn kept_apart(batches: &[Batch], apart: impl Fn(usize, usize) -> bool) -> Vec<Batch> {
+    let parts = batches.iter().flat_map(|batch| {
+        let parts = cut_apart(&batch.hosts, &apart);
+        parts.into_iter().map(|hosts| (batch.kind, hosts))
+    });
+    parts.enumerate().map(|(at, (kind, hosts))| Batch { number: at + 1, kind, hosts }).collect()
+}
+
 fn cut_apart(hosts: &[usize], apart: &impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
     for &host in hosts {
@@ -130,6 +140,16 @@ mod tests {
         let batches = sequence(5, &Sequence::default(), through_two);
         let hosts: Vec<_> = batches.into_iter().map(|batch| batch.hosts).collect();
         assert_eq!(hosts, [vec![0, 1], vec![2], vec![3, 4]]);
+    }
+
+    #[test]
+    fn batches_are_cut_later_as_they_would_have_been_at_first() {
+        let through_two = |a: usize, b: usize| a == 2 || b == 2;
+        let cut = Sequence { canary: vec![0], serial: vec![Share::Hosts(3)] };
+        let batches = sequence(7, &cut, |_, _| false);
+        let later = kept_apart(&batches, through_two);
+        assert_eq!(later, sequence(7, &cut, through_two));
+        assert_eq!(later.iter().map(|batch| batch.hosts.len()).collect::<Vec<_>>(), [1, 1, 1, 1, 3]);
     }
 
     fn share() -> impl Strategy<Value = Share> {

@@ -1,4 +1,4 @@
-//! Who is reached through whom, as far as the fleet file says so. What the user's ssh configuration adds isn't known.
+//! Who is reached through whom, as far as the fleet file says so, and the user's ssh configuration where it was asked.
 
 use crate::job::HostJob;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,14 +11,27 @@ impl JumpHosts {
     /// Works out who is reached through whom.
     #[must_use]
     pub fn of(jobs: &[HostJob]) -> Self {
+        Self::with(jobs, &[])
+    }
+
+    /// Works out who is reached through whom; `added` is the `ProxyJump` of each host that isn't in the fleet file.
+    #[must_use]
+    pub fn with(jobs: &[HostJob], added: &[Option<String>]) -> Self {
         let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, job) in jobs.iter().enumerate() {
-            let addresses = job.ways.iter().filter_map(|way| way.address.as_deref());
-            for name in addresses.chain([job.host.as_str(), host_part(job.host.as_str())]) {
+            for name in names_of(job) {
                 by_name.entry(name).or_default().push(at);
             }
         }
-        let direct: Vec<BTreeSet<usize>> = jobs.iter().map(|job| direct(job, &by_name)).collect();
+        let direct: Vec<BTreeSet<usize>> = jobs
+            .iter()
+            .enumerate()
+            .map(|(at, job)| {
+                let stated = job.ways.iter().filter_map(|way| way.proxy_jump.as_deref());
+                let added = added.get(at).and_then(|jump| jump.as_deref());
+                direct(stated.chain(added), &by_name)
+            })
+            .collect();
         Self((0..jobs.len()).map(|at| all_through(at, &direct)).collect())
     }
 
@@ -49,8 +62,14 @@ fn host_part(jump: &str) -> &str {
     }
 }
 
-fn direct(job: &HostJob, by_name: &BTreeMap<&str, Vec<usize>>) -> BTreeSet<usize> {
-    let jumps = job.ways.iter().filter_map(|way| way.proxy_jump.as_deref()).flat_map(jumps_of);
+/// Returns the names by which a `ProxyJump` may mean a host.
+pub fn names_of(job: &HostJob) -> impl Iterator<Item = &str> {
+    let addresses = job.ways.iter().filter_map(|way| way.address.as_deref());
+    addresses.chain([job.host.as_str(), host_part(job.host.as_str())])
+}
+
+fn direct<'a>(jumps: impl Iterator<Item = &'a str>, by_name: &BTreeMap<&str, Vec<usize>>) -> BTreeSet<usize> {
+    let jumps = jumps.flat_map(jumps_of);
     jumps.filter_map(|jump| by_name.get(jump)).flatten().copied().collect()
 }
 
@@ -123,6 +142,13 @@ mod tests {
         assert_eq!(apart, [true, true, false, false, false], "app is behind inner, which is behind bastion");
         assert!(jumps.are_apart(0, 3) && jumps.are_apart(3, 0) && !jumps.are_apart(3, 1));
         assert!((0..5).all(|b| !jumps.are_apart(4, b)));
+    }
+
+    #[test]
+    fn what_the_fleet_file_does_not_say_can_be_added() {
+        let jobs = [job("bastion", None, None), job("app", None, None), job("db", None, None)];
+        let jumps = JumpHosts::with(&jobs, &[None, Some("u@bastion".to_owned()), None]);
+        assert!(jumps.are_apart(0, 1) && !jumps.are_apart(0, 2) && !jumps.are_apart(1, 2));
     }
 
     #[test]

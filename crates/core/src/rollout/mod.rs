@@ -12,10 +12,10 @@ mod scope;
 mod stage;
 mod together;
 
-pub use batch::{Batch, BatchKind, Sequence, Share, sequence};
+pub use batch::{Batch, BatchKind, Sequence, Share, kept_apart, sequence};
 pub use budget::{Budget, Threshold};
 pub use course::{ConfirmScope, Course, GATE_TIMEOUT, StopAfter, Unreachable};
-pub use jump::{JumpHosts, jumps_of};
+pub use jump::{JumpHosts, jumps_of, names_of};
 pub use pact::{Found, IllegalPactInput, Pact, PactInput, keeps_promise};
 pub use scope::{RollbackScope, is_stopped_by_failures};
 pub use stage::{Ending, IllegalInput, Input, Stage, step};

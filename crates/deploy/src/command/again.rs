@@ -6,7 +6,7 @@ use super::rollback;
 use crate::args::{AgainArgs, GlobalArgs, ResumeArgs, SelectArgs};
 use crate::exit::Usage;
 use crate::faces::complain;
-use crate::wiring;
+use crate::{jumps, wiring};
 use snapback_core::host::HostName;
 use snapback_core::outcome::ExitCode;
 use snapback_engine::record::RunRecord;
@@ -63,6 +63,7 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(confirmed))?;
     rollback::go_back(&mut fleet, run);
+    jumps::keep_apart(global, &mut fleet).await?;
     let comment = format!("undoes what run {run} has confirmed of a split batch");
     let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
     let origin = Origin { vars, continues: None };
@@ -108,6 +109,7 @@ async fn go_on(
         return Ok(ExitCode::Good as u8);
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(left))?;
+    jumps::keep_apart(global, &mut fleet).await?;
     let failed_before = rules(&mut fleet).unwrap_or_default();
     let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
     let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);

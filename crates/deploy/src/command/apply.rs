@@ -5,7 +5,7 @@ use crate::exit::Usage;
 use crate::faces::{self, Faces, complain, print};
 use crate::interrupt::{self, Interrupt};
 use crate::person::{AtTerminal, Elsewhere};
-use crate::{ask, become_password, wiring};
+use crate::{ask, become_password, jumps, wiring};
 use anyhow::Context;
 use snapback_core::content::{Content, Sha256Hex};
 use snapback_core::job::RunSpec;
@@ -26,6 +26,7 @@ const LONGEST_SHOWN: usize = 64 * 1024;
 pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
     let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
     let mut fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
+    jumps::keep_apart(&global, &mut fleet).await?;
     fleet.course.stop_after = args.stop_after;
     judge_stop(&fleet)?;
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);

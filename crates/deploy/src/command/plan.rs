@@ -2,11 +2,12 @@
 
 use super::apply::{Origin, plan_code, prepare, print_plan};
 use crate::args::{GlobalArgs, Output, PlanArgs};
-use crate::wiring;
+use crate::{jumps, wiring};
 
 /// Runs the command; returns the exit code.
 pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8> {
-    let fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
+    let mut fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
+    jumps::keep_apart(&global, &mut fleet).await?;
     let spec = wiring::run_spec(&fleet, "", false);
     let (run, faces) = prepare(&global, &fleet, spec, Origin::default())?;
     let planned = run.plan().await;

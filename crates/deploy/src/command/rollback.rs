@@ -4,7 +4,7 @@ use super::apply::{Consent, Origin, perform};
 use super::settle;
 use crate::args::{GlobalArgs, RollbackArgs};
 use crate::faces::complain;
-use crate::wiring;
+use crate::{jumps, wiring};
 use futures::stream::{self, StreamExt};
 use snapback_core::outcome::ExitCode;
 use snapback_core::rollout::Course;
@@ -33,6 +33,7 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
         return settle::run(global, args.pending, settle::Verb::Rollback).await;
     };
     go_back(&mut fleet, &to);
+    jumps::keep_apart(&global, &mut fleet).await?;
     let comment = if args.comment.is_empty() { format!("back to before {to}") } else { args.comment.clone() };
     let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
     let origin = Origin { vars: args.pending.select.vars.clone(), continues: None };
@@ -44,7 +45,8 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
     Ok(code)
 }
 
-/// Makes of the fleet one that goes back: a single change, worked out by each host, and one batch. The checks stay.
+/// Makes of the fleet one that goes back: a single change, worked out by each host, and one batch unless some
+/// are reached through others. The checks stay.
 pub(super) fn go_back(fleet: &mut Fleet, to: &str) {
     for job in &mut fleet.jobs {
         // Its local changes belong to what the fleet file says now, and may be anything but what going back needs.

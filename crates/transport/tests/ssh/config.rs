@@ -47,6 +47,33 @@ impl Drop for UserMaster {
     }
 }
 
+/// A way to a host by this configuration, which nobody listens on.
+fn way_by(host: &str, config: &std::path::Path) -> Way {
+    let name = snapback_core::host::HostName::parse(host).unwrap();
+    Way { host: name, ssh_config: Some(config.to_owned()), proxy_jump: None, ..Sshd::start().way() }
+}
+
+#[tokio::test]
+async fn the_jump_hosts_of_the_users_configuration_are_found_where_they_may_matter() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("more"), "Host app*\n  ProxyJump root@gw\nHost gw\n  HostName 10.0.0.1\n").unwrap();
+    std::fs::write(at("config"), format!("Include {}\n", at("more").display())).unwrap();
+    let ways = ["app1", "db1", "gw"].map(|host| way_by(host, &at("config")));
+    let ways: Vec<&Way> = ways.iter().collect();
+    let connector = connector();
+    let by_name = connector.jumps_of_user(&ways, &["app1", "db1", "gw"].into()).await;
+    assert_eq!(by_name, [Some("root@gw".to_owned()), None, None]);
+    let by_address = connector.jumps_of_user(&ways, &["app1", "db1", "10.0.0.1"].into()).await;
+    assert_eq!(by_address, by_name);
+    let of_others = connector.jumps_of_user(&ways, &["app1", "db1"].into()).await;
+    assert_eq!(
+        of_others,
+        [None, None, None],
+        "nobody of the run is jumped through, so nobody is asked about"
+    );
+}
+
 #[tokio::test]
 async fn a_live_master_of_the_users_is_never_shared() {
     let sshd = Sshd::start();
