@@ -1,7 +1,7 @@
 //! What is seen of a board: never more lines than the terminal has, and none wider.
 
 use super::seat::{Guard, Phase, Seat, Stand, Work};
-use super::{Board, FEW, SLOW_MS};
+use super::{Board, FEW};
 use crate::names::joined;
 use crate::palette::{Palette, Tone};
 use crate::quantity::{count, grouped};
@@ -132,11 +132,11 @@ impl Board {
     }
 }
 
-/// Whoever is in trouble comes first, and whoever waits for a person last.
+/// Whoever is in trouble comes first, and whoever waits last.
 fn rank(phase: &Phase) -> u8 {
     match phase {
         Phase::Undoing | Phase::GoingBack | Phase::Lost => 0,
-        Phase::Asking => 2,
+        phase if phase.waits() => 2,
         _ => 1,
     }
 }
@@ -179,9 +179,8 @@ impl View {
             Some(0) => "  the guard undoes now".to_owned(),
             Some(left) => format!("  guard {}", seconds(left)),
         };
-        let at_it_ms = self.now_ms.saturating_sub(work.since_ms);
-        let at_it = seconds(at_it_ms / 1_000);
-        if at_it_ms >= SLOW_MS && work.phase != Phase::Asking {
+        let at_it = seconds(self.now_ms.saturating_sub(work.since_ms) / 1_000);
+        if work.is_slow(self.now_ms) {
             format!("{guard}  slow: at this for {at_it}")
         } else if self.times {
             format!("{guard}  for {at_it}")

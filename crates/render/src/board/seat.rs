@@ -63,7 +63,19 @@ pub(super) enum Phase {
     Asking,
 }
 
+impl Work {
+    /// Whoever waits for a person, or for others, is not slow.
+    pub(super) fn is_slow(&self, now_ms: u64) -> bool {
+        !self.phase.waits() && now_ms.saturating_sub(self.since_ms) >= SLOW_MS
+    }
+}
+
 impl Phase {
+    /// Returns whether nothing is done to the host meanwhile.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self, Self::Asking | Self::Waiting)
+    }
+
     pub(super) fn label(&self) -> String {
         match self {
             Self::Sending(size) => format!("sending {}", bytes(*size)),
@@ -118,10 +130,9 @@ impl Seat {
         self.work().is_some_and(|work| work.phase == Phase::GoingBack)
     }
 
-    /// Whoever waits for a person, or for others, is not slow.
     pub(super) fn slow(&self, now_ms: u64) -> Option<Slow<'_>> {
-        let work = self.work().filter(|work| !matches!(work.phase, Phase::Asking | Phase::Waiting))?;
-        (now_ms.saturating_sub(work.since_ms) >= SLOW_MS).then(|| Slow {
+        let work = self.work().filter(|work| work.is_slow(now_ms))?;
+        Some(Slow {
             host: &self.host,
             word: work.phase.word(),
             label: work.phase.label(),
