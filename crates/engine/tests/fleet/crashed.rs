@@ -39,7 +39,12 @@ impl Scene {
         let hosts = theatre.hosts();
         let ran = theatre.perform(&hosts, Part { kill, ..Part::whole(&theatre) }).await;
         assert!(ran.is_none(), "{kill:?} never came");
-        Self { theatre, hosts }
+        let scene = Self { theatre, hosts };
+        // Its last lines are on their way to the disk.
+        while scene.record().is_running {
+            std::thread::yield_now();
+        }
+        scene
     }
 
     fn record(&self) -> RunRecord {

@@ -34,7 +34,8 @@ fn batch_undoes_what_was_confirmed_in_the_failed_hosts_batch() {
     assert_eq!((ran.code, still_new(&ran)), (ExitCode::Stopped, vec![0, 1, 3]));
     let (cause, state, next) = ran.last_word(4);
     assert_eq!(cause, "undone because h00005 failed");
-    assert_eq!((state.as_str(), next.as_str()), ("the old state is back, verified on the host", ""));
+    assert_eq!(state, "the old state is back, verified on the host");
+    assert_eq!(next, "deploy logs h00004\nmend the cause, then: deploy retry");
     assert_eq!(ran.count(HostResult::RolledBack), 3);
 }
 
