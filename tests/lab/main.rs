@@ -19,6 +19,7 @@ mod e2e_resort;
 mod e2e_rollout;
 mod e2e_stage;
 mod e2e_targets;
+mod e2e_together;
 mod e2e_traces;
 mod e2e_window;
 mod faults;
