@@ -100,6 +100,23 @@ fn a_host_that_a_killed_controller_left_armed_is_rolled_back_and_done_by_the_nex
 }
 
 #[test]
+fn a_batch_that_a_killed_controller_has_split_is_undone_if_that_is_wanted() {
+    let stage = Stage::of(&HOSTS[..2]);
+    stage.fleet_within(60, &format!("scope = \"batch\"\n{MOTD}[rollout]\nconnect_parallel = 1\n"));
+    let mut running = stage.change_json().start();
+    running.await_said("\"result\":\"confirmed\"");
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    let undo = || stage.deploy(&["resume", "--undo", "--yes", "--volatile-guard", "--output", "json"]).run();
+    stage.deploy(&["abort"]).run().must_exit(2).must_say("deploy resume --undo ");
+    undo().must_exit(0).must_say("what the run had begun is rolled back");
+    assert_eq!(motds(&stage), ["old", "old"]);
+    undo().must_exit(2).must_say("no batch of run ").must_say(" is split");
+    stage.change().run().must_exit(0).must_say("batch 1: all 2 have passed and are confirmed");
+    assert_eq!(motds(&stage), ["new", "new"]);
+}
+
+#[test]
 fn a_job_stops_after_the_canary_and_the_next_one_goes_on() {
     let stage = staged("auto_promote = false", "");
     let canary = || stage.change_json().args(["--stop-after", "canary"]).run().must_exit(0);
@@ -112,7 +129,8 @@ fn a_job_stops_after_the_canary_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_host_that_somebody_else_holds_stops_a_staged_run_before_its_first_change() {
+fn a_host_that_somebody_else_holds_stops_a_staged_run_and_a_batch_confirmed_as_one_before_their_first_change()
+{
     let hold = HOLD.replace("\"3s\"", "\"24s\"");
     let stage = Stage::of(&HOSTS);
     stage.fleet_within(25, &format!("{MOTD}{hold}"));
@@ -121,6 +139,9 @@ fn a_host_that_somebody_else_holds_stops_a_staged_run_before_its_first_change() 
     stage.fleet_within(25, &format!("{MOTD}[rollout]\ncanary = 1\n"));
     let told = stage.change_json().run().must_exit(5);
     told.must_say("\"ending\":\"over_budget_before_start\"").must_say("holds the host");
+    stage.fleet_within(25, &format!("scope = \"batch\"\n{MOTD}"));
+    let told = stage.change_json().run().must_exit(5);
+    told.must_say("three.test, of the same batch, failed: ").must_say("\"result\":\"not_reached\"");
     assert_eq!(transactions(&stage), [0, 0, 1]);
     stage.let_go();
     running.end().must_exit(0);

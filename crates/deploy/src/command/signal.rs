@@ -45,6 +45,11 @@ fn refusal(record: &RunRecord, signal: Signal) -> Option<String> {
         (Progress::Running, Signal::Promote) => {
             Some("is at work and waits for nothing\n  hint: `deploy promote` is for a run that waits behind its canary".to_owned())
         }
+        (Progress::Finished { .. } | Progress::Died, Signal::Abort) if !record.torn().is_empty() => Some(format!(
+            "is over, and a batch of it is split\n  hint: `deploy resume --undo {run}` undoes what is confirmed of it, \
+             `deploy resume {run}` changes the others as well",
+            run = record.header.run
+        )),
         (Progress::Finished { .. }, _) => Some("is over\n  hint: `deploy history` lists the runs".to_owned()),
         (Progress::Died, _) => Some(format!(
             "has no controller any more\n  hint: `deploy resume {}` goes on with it",

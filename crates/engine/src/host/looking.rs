@@ -14,6 +14,7 @@ use snapback_core::event::EventKind;
 use snapback_core::inspection::Pending;
 use snapback_core::job::HostJob;
 use snapback_core::lifecycle::Input;
+use snapback_core::rollout::ConfirmScope;
 use snapback_transport::{ConnectError, Session};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -100,8 +101,9 @@ impl HostTask {
         }
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
         self.tell(EventKind::HostInspected { changes });
-        let staged = self.shared.course.staged;
-        match preflight::refusal(&self.inspected.inspection, &self.spec).filter(|_| staged) {
+        // What would be refused later is known now where it keeps others from being begun.
+        let matters = self.shared.course.staged || self.shared.course.scope == ConfirmScope::Batch;
+        match preflight::refusal(&self.inspected.inspection, &self.spec).filter(|_| matters) {
             Some(verdict) => {
                 self.verdict = verdict;
                 self.hear(Input::TargetRefused);

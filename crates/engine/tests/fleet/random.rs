@@ -23,7 +23,7 @@ fn fate() -> impl Strategy<Value = Fate> {
 /// What the engine may say of a host with this fate, once it was begun.
 fn may_end(fate: Fate) -> &'static [HostResult] {
     match fate {
-        Fate::Works(_) | Fate::Spoils | Fate::GoneWhenExtended => &[HostResult::Confirmed],
+        Fate::Works(_) | Fate::Spoils | Fate::GoneWhenExtended | Fate::NoMoreTime => &[HostResult::Confirmed],
         Fate::Restarts(_) => &[HostResult::Confirmed, HostResult::RolledBack],
         Fate::Unchanged => &[HostResult::Unchanged],
         Fate::Fails(_) | Fate::CutOff | Fate::GoneWhenReady => &[HostResult::RolledBack],
@@ -44,6 +44,7 @@ fn fate_in_a_batch() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::Lost),
         2 => (0_u64..60_000).prop_map(Fate::Restarts),
         1 => Just(Fate::GoneWhenReady),
+        1 => Just(Fate::NoMoreTime),
         4 => Just(Fate::GoneWhenExtended),
     ]
 }
@@ -89,7 +90,7 @@ pub(crate) fn batches_are_whole(theatre: &Theatre, ran: &Ran) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn a_batch_is_confirmed_as_one_or_not_at_all_and_a_split_is_named(

@@ -97,6 +97,20 @@ fn a_host_that_restarts_while_others_are_waited_for_undoes_all() {
 }
 
 #[test]
+fn a_host_that_can_not_be_given_more_time_undoes_all() {
+    let ran = with_one(Fate::NoMoreTime);
+    assert_eq!((ran.code, old(&ran), ran.truth.confirmed_after.len()), (ExitCode::Failed, 10, 0));
+    assert!(ran.last_word(3).0.contains("hard_cap"), "{:?}", ran.last_word(3));
+    // One that waits longer than it may undoes itself, and with it all others.
+    let mut fates = vec![Fate::NoMoreTime, Fate::Works(59_000)];
+    fates.extend(works(3));
+    let mut theatre = Theatre::new(fates).together();
+    theatre.checked = true;
+    let ran = theatre.play();
+    assert_eq!((old(&ran), ran.count(HostResult::RolledBack)), (5, 5));
+}
+
+#[test]
 fn a_batch_that_can_not_be_whole_is_not_begun() {
     let ran = with_one(Fate::Unreachable);
     assert_eq!((ran.truth.begun.len(), ran.results()[3]), (0, HostResult::Unreachable));

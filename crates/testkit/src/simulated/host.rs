@@ -28,6 +28,8 @@ pub enum Fate {
     GoneWhenReady,
     /// The same, from the moment on at which it was given more time with a confirmation in view.
     GoneWhenExtended,
+    /// It works at once, and may not be given more time.
+    NoMoreTime,
 }
 
 /// A step of an answer.
@@ -56,6 +58,7 @@ pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> V
     } else if is("extend ") {
         let mut words = command.split(" extend ").last().unwrap_or_default().split(' ');
         let by = words.nth(1).and_then(|by| by.parse().ok()).unwrap_or_default();
+        let by = if fate == Fate::NoMoreTime { 0 } else { by };
         let gone = fate == Fate::GoneWhenExtended;
         let cut = gone.then_some(Do(Deed::CutOff { comes_back: true }));
         std::iter::once(Do(Deed::Extend { by })).chain(cut).collect()
@@ -103,7 +106,9 @@ fn begin(fate: Fate) -> Vec<Reaction> {
     match fate {
         Fate::Refuses => return vec![Say("refused reason=no_space -- there is no space")],
         Fate::Works(ms) => answer.extend([after(ms), Do(Deed::Apply), Do(Deed::BeReady)]),
-        Fate::Spoils | Fate::GoneWhenExtended => answer.extend([Do(Deed::Apply), Do(Deed::BeReady)]),
+        Fate::Spoils | Fate::GoneWhenExtended | Fate::NoMoreTime => {
+            answer.extend([Do(Deed::Apply), Do(Deed::BeReady)])
+        }
         Fate::Restarts(ms) => {
             answer.extend([Do(Deed::Apply), Do(Deed::BeReady), after(ms), Do(Deed::RollBack)])
         }
