@@ -1,11 +1,12 @@
 //! `deploy history`: the runs of a fleet, from this controller's records, or what its hosts hold of them.
 
+use super::settle;
 use crate::args::{GlobalArgs, HistoryArgs, Output};
 use crate::faces::{colour_out, complain, print};
 use crate::wiring;
 use futures::stream::{self, StreamExt};
 use snapback_core::outcome::ExitCode;
-use snapback_engine::ask::{Held, Settled};
+use snapback_engine::ask::Held;
 use snapback_engine::record::{Progress, RunRecord};
 use snapback_fleet::Fleet;
 use snapback_render::held::{HeldRow, held_json, render_held};
@@ -25,23 +26,8 @@ pub(crate) async fn run(global: GlobalArgs, args: HistoryArgs) -> anyhow::Result
 /// Frees what the hosts hold of a run.
 async fn free(global: &GlobalArgs, fleet: &Fleet, run: &str) -> anyhow::Result<u8> {
     let asker = wiring::asker(global)?;
-    let mut code = ExitCode::Good;
-    for job in &fleet.jobs {
-        let text = match asker.free(job, run).await {
-            Ok(Settled::Freed) => "freed".to_owned(),
-            Ok(Settled::Nothing) => "it holds nothing of that run".to_owned(),
-            Ok(Settled::Denied(why)) => {
-                code = ExitCode::Failed;
-                format!("no: {why}")
-            }
-            Ok(other) => format!("unexpected answer: {other:?}"),
-            Err(failure) => {
-                code = ExitCode::Failed;
-                failure.cause
-            }
-        };
-        print(&format!("{}: {text}", job.host));
-    }
+    let nothing = "it holds nothing of that run";
+    let code = settle::one_by_one(&fleet.jobs, nothing, async |job| asker.free(job, run).await).await;
     Ok(code as u8)
 }
 

@@ -48,6 +48,29 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs, verb: Verb) -> an
     Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Good) as u8)
 }
 
+/// Asks host after host what can't be undone, each told on a line of its own; `nothing` is what is said of one that has
+/// nothing of it.
+pub(super) async fn one_by_one(
+    jobs: &[HostJob],
+    nothing: &str,
+    ask: impl AsyncFn(&HostJob) -> Result<Settled, Failure>,
+) -> ExitCode {
+    let mut code = ExitCode::Good;
+    for job in jobs {
+        let result = ask(job).await;
+        if matches!(result, Err(_) | Ok(Settled::Denied(_))) {
+            code = ExitCode::Failed;
+        }
+        let text = match result {
+            Ok(Settled::Nothing) => nothing.to_owned(),
+            Err(failure) => failure.cause,
+            ended => told(&ended).1,
+        };
+        print(&format!("{}: {text}", job.host));
+    }
+    code
+}
+
 async fn settle(pending: &Pending, job: &HostJob, verb: Verb) -> Result<Settled, Failure> {
     let (asker, run) = (&pending.asker, pending.run.as_deref());
     match verb {
@@ -70,7 +93,7 @@ fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
         }
         Ok(Settled::Nothing) => ("nothing", "nothing is pending".to_owned()),
         Ok(Settled::Accepted) => ("accepted", "taken as it is; the host may be deployed to again".to_owned()),
-        Ok(Settled::Forgotten) => ("forgotten", "every trace is gone".to_owned()),
+        Ok(Settled::Forgotten) => ("forgotten", "forgotten".to_owned()),
         Ok(Settled::Freed) => ("freed", "freed".to_owned()),
         Ok(Settled::Denied(why)) => ("denied", format!("no: {why}")),
         Err(failure) if failure.hint.is_empty() => ("error", failure.cause.clone()),
