@@ -144,6 +144,8 @@ main() {
 	history) verb_history ;;
 	free) verb_free "$@" ;;
 	status) verb_status ;;
+	lease) verb_lease "$@" ;;
+	unlease) verb_unlease "$@" ;;
 	doctor) verb_doctor ;;
 	forget) verb_forget ;;
 	supervise) verb_supervise "$@" ;;

@@ -45,7 +45,12 @@ read_spec() {
 	SPEC_owner=unknown SPEC_comment='' SPEC_digest='' SPEC_token='' SPEC_state_digest=''
 	SPEC_apply_timeout=300 SPEC_window=60 SPEC_hard_cap=900 SPEC_settle=0 SPEC_volatile=0
 	SPEC_fleet=- SPEC_keep=5 SPEC_failsafe_reboot=0 SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
+	SPEC_branch=- SPEC_url=- SPEC_lease=0
 	[ -f "$1" ] || return 1
+	read_spec_lines <"$1"
+}
+
+read_spec_lines() {
 	while read -r rp_key rp_value; do
 		case $rp_key in
 		owner) SPEC_owner=$rp_value ;;
@@ -66,8 +71,12 @@ read_spec() {
 		run) SPEC_run=$rp_value ;;
 		fleet) SPEC_fleet=$rp_value ;;
 		keep) SPEC_keep=$rp_value ;;
+		branch) SPEC_branch=$rp_value ;;
+		url) SPEC_url=$rp_value ;;
+		lease) SPEC_lease=$rp_value ;;
+		end) return 0 ;;
 		esac
-	done <"$1"
+	done
 }
 
 # Sets DEADLINE (centiseconds since boot): apply's end plus the window once apply has ended, before that the

@@ -4,6 +4,7 @@
 verb_begin() {
 	contact
 	take_lock "$1"
+	honour_lease
 	REPORT=$TX/report
 	REPORT_ALOUD=0
 	check_place

@@ -5,6 +5,7 @@ verb_doctor() {
 	contact
 	tell_host
 	tell_pending
+	tell_lease ''
 	for vd_tool in sha256sum stat find cp mv ln tar sed awk grep tail head sync sort cut tr touch df du mkfifo readlink sleep date id dd cat rmdir; do
 		command -v "$vd_tool" >/dev/null 2>&1 || tell "doctor item=tool ok=0 -- $vd_tool is missing"
 	done
@@ -41,6 +42,10 @@ verb_forget() {
 	if read_current; then
 		tell_pending
 		refuse locked "a transaction is open on this host"
+	fi
+	if read_lease; then
+		tell_lease ''
+		refuse leased "a run is about to change this host"
 	fi
 	remove_hook
 	rm -rf "$STATE_DIR"

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Looking at the host: what is, what would change, how the guard would be armed. Changes nothing.
+# Looking at the host: what is, what would change, how the guard would be armed. Changes nothing; a lease may be asked
+# for along with it.
 
 verb_inspect() {
 	JOB=$INBOX/job
@@ -11,6 +12,7 @@ verb_inspect() {
 	tell_host
 	tell_pending
 	read_spec "$JOB/spec" || give_up "the job has no spec"
+	tell_lease "$SPEC_run"
 	WHY="the host could not be inspected"
 	if ! inspect_changes; then
 		tell "refused reason=inspect -- $WHY"
@@ -18,9 +20,21 @@ verb_inspect() {
 		tell_limits
 		[ "${1:-}" != texts ] || tell_texts
 		tell "state_digest sum=$STATE_DIGEST"
+		! is_seconds "$SPEC_lease" || ! is_any_due || lease_host "$SPEC_run" "$SPEC_lease" || :
 	fi
 	drop_inbox
 	tell end
+}
+
+# Whether any change has something to do.
+is_any_due() {
+	ad_n=0
+	while [ "$ad_n" -lt "$SPEC_changes" ]; do
+		read_change "$ad_n"
+		! change_is_due "$ad_n" || return 0
+		ad_n=$((ad_n + 1))
+	done
+	return 1
 }
 
 tell_host() {

@@ -22,7 +22,7 @@ tell_pending() {
 			;;
 		esac
 		tp_age=$(($(date -u +%s) - $(stat -c %Y "$TX/holder")))
-		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner -- $SPEC_comment"
+		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner branch=$SPEC_branch url=$SPEC_url -- $SPEC_comment"
 		[ "$STATE" != rollback_failed ] || tell_items pending_item
 	)
 	PENDING_ID=$CURRENT
@@ -40,6 +40,7 @@ verb_status() {
 	contact
 	tell_host
 	tell_pending
+	tell_lease ''
 	tell_last
 	tell end
 }

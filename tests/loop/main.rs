@@ -10,6 +10,7 @@ mod flood;
 mod fresh;
 mod hands;
 mod happy;
+mod held;
 mod hooks;
 mod interrupt;
 mod killed;

@@ -3,6 +3,7 @@
 use crate::journal::{self, Entry, Fields};
 use snapback_core::event::visible;
 use snapback_core::inspection::Pending;
+use snapback_core::lease::{Lease, Origin};
 
 /// One line of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub enum Answer {
     Inspect(InspectLine),
     /// A transaction is open.
     Pending(Pending),
+    /// Another run holds the lease.
+    Lease(Lease),
+    /// The lease is this run's.
+    Leased,
+    /// The lease that was named is given back.
+    Unleased,
     /// The newest transaction that is over.
     Last(Last),
     /// An item that the last rollback left broken.
@@ -197,6 +204,9 @@ fn marked(line: &str) -> Option<Answer> {
         "held" => Answer::Held(held(&f)),
         "freed" => Answer::Freed,
         "pending" => Answer::Pending(pending(&f)),
+        "lease" => Answer::Lease(lease(&f)),
+        "leased" => Answer::Leased,
+        "unleased" => Answer::Unleased,
         "last" => Answer::Last(Last {
             tx: visible(&f.word_of("tx")),
             result: visible(&f.word_of("result")),
@@ -227,11 +237,28 @@ fn pending(f: &Fields<'_>) -> Pending {
     Pending {
         tx: visible(&f.word_of("tx")),
         owner: visible(&f.word_of("owner")),
+        origin: origin(f),
         comment: visible(f.text),
         state: visible(&f.word_of("state")),
         age: f.number("age"),
         left: f.get("left").and_then(|v| v.parse().ok()),
     }
+}
+
+fn lease(f: &Fields<'_>) -> Lease {
+    Lease {
+        run: visible(&f.word_of("run")),
+        owner: visible(&f.word_of("owner")),
+        origin: origin(f),
+        comment: visible(f.text),
+        age: f.number("age"),
+        left: f.number("left"),
+    }
+}
+
+fn origin(f: &Fields<'_>) -> Origin {
+    let known = |key| f.get(key).filter(|word| !matches!(*word, "" | "-")).map(visible);
+    Origin { branch: known("branch"), url: known("url") }
 }
 
 fn numbered(line: &str) -> Option<Answer> {

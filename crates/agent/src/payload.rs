@@ -24,6 +24,8 @@ pub struct TxSpec {
     pub plan_digest: String,
     /// The state digest of the inspection that the plan was made from.
     pub state_digest: String,
+    /// For how long an inspection takes the host's lease, if anything would change; zero: not at all.
+    pub lease: Duration,
 }
 
 /// Why a payload can't be made.
@@ -47,9 +49,29 @@ pub fn for_inspect(
     contents: &Contents,
     install: bool,
 ) -> Result<Vec<Content>, PayloadError> {
+    for_inspect_and_lease(run, job, contents, (install, Duration::ZERO))
+}
+
+/// Returns the payload of an `inspect` that takes the host's lease for so long as well, if anything would change.
+///
+/// # Errors
+/// [`PayloadError`] when the job is inconsistent.
+pub fn for_inspect_and_lease(
+    run: &RunSpec,
+    job: &HostJob,
+    contents: &Contents,
+    (install, lease): (bool, Duration),
+) -> Result<Vec<Content>, PayloadError> {
     let mut archive = Archive::new(contents);
-    archive.job(run, job, &TxSpec::default())?;
+    archive.job(run, job, &TxSpec { lease, ..TxSpec::default() })?;
     archive.finish(install)
+}
+
+/// Returns what the verb `lease` reads: whose it is, and what for.
+#[must_use]
+pub fn lease_text(run: &RunSpec) -> String {
+    let pairs = whose(run).map(|(key, value)| format!("{key} {value}\n"));
+    format!("{}end\n", pairs.concat())
 }
 
 /// Returns the payload of `begin`: the job and the content of what differs on this host.
@@ -262,9 +284,7 @@ fn header(size: u64, mode: u32) -> tar::Header {
 fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String {
     let address = job.final_way().and_then(|w| w.address.as_deref()).unwrap_or(job.host.as_str());
     let confirm = &job.confirm;
-    let pairs: [(&str, String); 18] = [
-        ("owner", run.owner.replace(char::is_whitespace, "_")),
-        ("comment", one_line(&run.comment)),
+    let pairs: [(&str, String); 17] = [
         ("digest", tx.plan_digest.clone()),
         ("token", tx.token_hash.clone()),
         ("state_digest", tx.state_digest.clone()),
@@ -281,8 +301,23 @@ fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String
         ("run", run.run.clone()),
         ("fleet", run.fleet.replace(char::is_whitespace, "_")),
         ("keep", job.keep.to_string()),
+        ("lease", tx.lease.as_secs().to_string()),
     ];
-    pairs.iter().map(|(key, value)| format!("{key} {value}\n")).collect()
+    whose(run).iter().chain(&pairs).map(|(key, value)| format!("{key} {value}\n")).collect()
+}
+
+/// Whose a run is, for whoever finds a host held by it.
+fn whose(run: &RunSpec) -> [(&'static str, String); 4] {
+    let word = |text: Option<&String>| match text {
+        Some(text) if !text.is_empty() => text.replace(char::is_whitespace, "_"),
+        _ => "-".to_owned(),
+    };
+    [
+        ("owner", run.owner.replace(char::is_whitespace, "_")),
+        ("branch", word(run.origin.branch.as_ref())),
+        ("url", word(run.origin.url.as_ref())),
+        ("comment", one_line(&run.comment)),
+    ]
 }
 
 fn vars_text(job: &HostJob) -> String {

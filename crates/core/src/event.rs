@@ -61,6 +61,17 @@ pub enum EventKind {
         /// How many of its changes would do something.
         changes: usize,
     },
+    /// Another run holds the host, and is waited for.
+    HolderAwaited {
+        /// `user@controller` of that run.
+        owner: String,
+        /// The run.
+        run: String,
+        /// Seconds until it lets go by itself, where that is known.
+        left: Option<u64>,
+        /// Seconds until it isn't waited for any longer.
+        secs: u64,
+    },
     /// The host's content is being sent.
     Uploading {
         /// How many bytes.

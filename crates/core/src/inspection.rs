@@ -1,6 +1,7 @@
 //! What the target said of itself before anything was changed.
 
 use crate::content::Sha256Hex;
+use crate::lease::{Lease, Origin};
 use serde::{Deserialize, Serialize};
 
 /// The target's answer to `inspect`.
@@ -12,6 +13,9 @@ pub struct Inspection {
     pub changes: Vec<ChangeInspection>,
     /// A transaction that is open on the host, whoever owns it.
     pub pending: Option<Pending>,
+    /// Another run that is about to change the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// SHA-256 over the inspected state; `begin` refuses when it is no longer the same.
     pub state_digest: String,
 }
@@ -155,6 +159,9 @@ pub struct Pending {
     pub tx: String,
     /// `user@controller` of whoever began it.
     pub owner: String,
+    /// Where it was started.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// What it was for.
     pub comment: String,
     /// Its state on the target, one of [`crate::target::TargetState`]'s words.

@@ -4,6 +4,7 @@ use crate::change::{Change, ChangeKind, RevertChange};
 use crate::check::Check;
 use crate::deadline::ConfirmPolicy;
 use crate::host::HostName;
+use crate::lease::Origin;
 use crate::local_change::LocalChange;
 use crate::proof::Proof;
 use crate::undo::LastResort;
@@ -70,6 +71,9 @@ pub struct RunSpec {
     pub fleet: String,
     /// `user@controller`, told to whoever finds the host locked.
     pub owner: String,
+    /// Where it was started, told as well.
+    #[serde(default)]
+    pub origin: Origin,
     /// What the run is for, one line; may be empty.
     pub comment: String,
     /// How many hosts are worked on at once.

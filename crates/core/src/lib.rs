@@ -16,6 +16,7 @@ pub mod hook;
 pub mod host;
 pub mod inspection;
 pub mod job;
+pub mod lease;
 pub mod lifecycle;
 pub mod local_change;
 pub mod outcome;

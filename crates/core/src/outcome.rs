@@ -107,7 +107,7 @@ pub const EXIT_CODES: [(ExitCode, &str); 8] = [
         "a host is rollback_failed or unknown, a batch is split, or a local change is not closed: a person is needed",
     ),
     (ExitCode::Unreachable, "the only failures are hosts that could not be reached; they were not touched"),
-    (ExitCode::Locked, "a host is locked by somebody else's open transaction"),
+    (ExitCode::Locked, "a host is held by another run; nothing was changed in its batch"),
     (ExitCode::Stopped, "stopped by a threshold or an abort, with hosts not reached"),
     (ExitCode::Interrupted, "interrupted; armed hosts decide by themselves"),
 ];

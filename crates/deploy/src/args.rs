@@ -8,7 +8,7 @@ use clap::{
 use snapback_core::outcome::{EXIT_CODES, ExitCode};
 use snapback_core::proof::Mode;
 use snapback_core::rollout::StopAfter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where to begin, below the lists.
@@ -106,9 +106,26 @@ pub(crate) struct ApplyArgs {
     /// End after the canary, or after the batch with this number; running again goes on from there
     #[arg(long, value_name = "canary|BATCH", value_parser = parse_stop)]
     pub(crate) stop_after: Option<StopAfter>,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
+}
+
+/// What to do about other runs that hold the same hosts.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct LockArgs {
+    /// Wait so long, like 10m, for hosts that another run holds [default: not at all]
+    #[arg(long, value_name = "TIME", value_parser = snapback_fleet::parse_duration, conflicts_with = "dry_run")]
+    lock_wait: Option<Duration>,
+}
+
+impl LockArgs {
+    /// How long hosts that another run holds are waited for.
+    pub(crate) fn wait(&self) -> Duration {
+        self.lock_wait.unwrap_or_default()
+    }
 }
 
 /// Who confirms.
@@ -178,6 +195,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Show all that a run told of a host
     Logs(LogsArgs),
+    /// Show whose lease keeps hosts from being deployed to, and take it away
+    Unlock(UnlockArgs),
     /// Find what would keep a host from being deployed to
     Doctor(FleetArgs),
     /// Write a short fleet file that runs
@@ -215,6 +234,8 @@ pub(crate) struct RollbackArgs {
     /// Go on where a reboot inside the window would not undo
     #[arg(long)]
     pub(crate) volatile_guard: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
     /// What it is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
@@ -227,10 +248,58 @@ impl RollbackArgs {
     }
 }
 
+/// A fleet file, hosts of it, or both.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct HostsArgs {
+    /// Hosts, or the fleet file [default: ./fleet.toml], or both
+    #[arg(value_name = "FLEET|HOST")]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
+
+impl HostsArgs {
+    /// The fleet file.
+    pub(crate) fn fleet(&self) -> PathBuf {
+        PathBuf::from(self.words.iter().find(|word| is_file(word)).map_or("./fleet.toml", String::as_str))
+    }
+
+    /// Whether a host was named.
+    pub(crate) fn names_any(&self) -> bool {
+        self.words.iter().any(|word| !is_file(word))
+    }
+
+    /// Which of its hosts: those that were named, within `--limit`.
+    pub(crate) fn select(&self) -> SelectArgs {
+        let hosts: Vec<&str> = self.words.iter().map(String::as_str).filter(|word| !is_file(word)).collect();
+        let hosts = (!hosts.is_empty()).then(|| hosts.join(" || "));
+        let limit = match (hosts, self.select.limit.clone()) {
+            (Some(hosts), Some(limit)) => Some(format!("({hosts}) && ({limit})")),
+            (hosts, limit) => hosts.or(limit),
+        };
+        SelectArgs { limit, vars: self.select.vars.clone() }
+    }
+}
+
+/// Whether a word names a file: no host is called so.
+fn is_file(word: &str) -> bool {
+    word.contains('/') || Path::new(word).extension().is_some_and(|end| end == "toml")
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    pub(crate) hosts: HostsArgs,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct HistoryArgs {
-    /// `rm RUN` to free what the hosts hold of a run, and the fleet file [default: ./fleet.toml]
-    #[arg(value_name = "FLEET", num_args = 0..=3)]
+    /// Hosts to ask what they hold, or `rm RUN` to free what hosts hold of a run, and the fleet file [default:
+    /// ./fleet.toml]
+    #[arg(value_name = "FLEET|HOST")]
     pub(crate) words: Vec<String>,
     /// Ask the hosts what they hold, to go back to
     #[arg(long)]
@@ -240,10 +309,10 @@ pub(crate) struct HistoryArgs {
 }
 
 impl HistoryArgs {
-    /// The fleet file.
-    pub(crate) fn fleet(&self) -> PathBuf {
+    /// The fleet file, and its hosts that were named.
+    pub(crate) fn fleet(&self) -> HostsArgs {
         let words = if self.freed().is_some() { &self.words[2..] } else { &self.words[..] };
-        PathBuf::from(words.iter().find(|word| !is_run(word)).map_or("./fleet.toml", String::as_str))
+        HostsArgs { words: words.to_vec(), select: self.select.clone() }
     }
 
     /// The run that `rm` names.
@@ -268,6 +337,8 @@ pub(crate) struct AgainArgs {
     /// Go on where a reboot inside the window would not undo
     #[arg(long)]
     pub(crate) volatile_guard: bool,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,

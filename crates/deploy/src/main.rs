@@ -9,6 +9,7 @@ mod exit;
 mod faces;
 mod interrupt;
 mod jumps;
+mod origin;
 mod pending;
 mod person;
 mod wiring;

@@ -4,6 +4,7 @@ use crate::args::{GlobalArgs, SelectArgs};
 use crate::become_password;
 use crate::exit::Usage;
 use crate::faces::colour;
+use crate::origin::origin;
 use anyhow::Context;
 use snapback_core::host::HostName;
 use snapback_core::job::RunSpec;
@@ -127,6 +128,7 @@ pub(crate) fn run_spec(fleet: &Fleet, comment: &str, volatile_guard: bool) -> Ru
         run: ulid::Ulid::generate().to_string(),
         fleet: fleet.name.clone(),
         owner: owner(),
+        origin: origin(&fleet.dir),
         comment: comment.to_owned(),
         parallel: fleet.parallel,
         connect_parallel: fleet.connect_parallel,

@@ -12,6 +12,7 @@ use snapback_agent::payload;
 use snapback_core::content::Contents;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::lease::Lease;
 use snapback_core::outcome::Health;
 use snapback_core::undo::undo_limit;
 use snapback_core::way::{Way, WayKind};
@@ -35,6 +36,8 @@ pub struct Asker {
 pub struct Standing {
     /// The open one.
     pub pending: Option<Pending>,
+    /// The run that is about to change the host.
+    pub lease: Option<Lease>,
     /// The newest that is over.
     pub last: Option<Last>,
     /// What the open one's failed rollback left broken.
@@ -67,6 +70,8 @@ pub enum Settled {
     Forgotten,
     /// What was kept of a run is gone.
     Freed,
+    /// The lease is given back.
+    Unlocked,
     /// The host said no.
     Denied(String),
 }
@@ -106,6 +111,7 @@ impl Asker {
         let known = self
             .ask(job, &job.ways, (&["status"], ""), |answer| match answer {
                 Answer::Pending(pending) => standing.pending = Some(pending),
+                Answer::Lease(lease) => standing.lease = Some(lease),
                 Answer::Last(last) => standing.last = Some(last),
                 Answer::PendingItem(item) => standing.stuck.push(item),
                 Answer::LastItem(item) => standing.broken.push(item),
@@ -183,6 +189,14 @@ impl Asker {
         self.settle(job, &["free", run], "").await
     }
 
+    /// Takes the lease of a run from the host. What it has begun there is left alone.
+    ///
+    /// # Errors
+    /// [`Failure`] when the host could not be asked.
+    pub async fn unlock(&self, job: &HostJob, run: &str) -> Result<Settled, Failure> {
+        self.settle(job, &["unlease", run], "").await
+    }
+
     /// Removes every trace of us.
     ///
     /// # Errors
@@ -234,6 +248,7 @@ impl Asker {
             .over(session, |answer| match answer {
                 Answer::Inspect(line @ InspectLine::Marked(_)) => inspected.hear(&line),
                 Answer::Pending(pending) => inspected.inspection.pending = Some(pending),
+                Answer::Lease(lease) => inspected.inspection.lease = Some(lease),
                 Answer::Inside { how } => findings.root = how,
                 Answer::Refused { text, .. } | Answer::Error(text) => refused = Some(text),
                 _ => {}
@@ -324,6 +339,7 @@ impl Asker {
                 Answer::Accepted => settled = Some(Settled::Accepted),
                 Answer::Forgotten => settled = Some(Settled::Forgotten),
                 Answer::Freed => settled = Some(Settled::Freed),
+                Answer::Unleased => settled = Some(Settled::Unlocked),
                 Answer::Denied { text, .. } | Answer::Refused { text, .. } | Answer::Error(text) => {
                     settled = Some(Settled::Denied(text));
                 }
@@ -354,7 +370,7 @@ impl Asker {
     ) -> Result<bool, Failure> {
         let mut first = None;
         // `status` answers at once; anything else may follow an undo to its end.
-        let limit = if matches!(verb, ["status" | "history"]) {
+        let limit = if matches!(verb, ["status" | "history"] | ["unlease", _]) {
             Duration::from_secs(30)
         } else {
             job.confirm.hard_cap + undo_limit(job, None)

@@ -4,8 +4,9 @@ use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
 use crate::person::{Desk, Person};
 use crate::record::{Entry, RECORD_VERSION, Records, RunHeader};
+use crate::rollout::keeper::{Keeper, Leases};
 use crate::rollout::slots::Slots;
-use crate::rollout::{Halt, Signals};
+use crate::rollout::{Halt, Locking, Signals};
 use crate::stream::Events;
 use futures::stream::{self, StreamExt};
 use snapback_core::content::Contents;
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 
 /// How many connections are kept open between looking and changing, at about 1.4 MB each: opening one again costs
 /// another key exchange.
-const KEPT_OPEN: usize = 256;
+pub(crate) const KEPT_OPEN: usize = 256;
 
 /// What a run is made of.
 pub struct RunParts {
@@ -57,6 +58,8 @@ pub struct RunParts {
     pub texts: bool,
     /// Who is asked where the mode is manual. Without anybody the guards decide.
     pub person: Option<Arc<dyn Person>>,
+    /// How others are dealt with that want the same hosts.
+    pub locking: Locking,
 }
 
 /// A run whose hosts have not been looked at.
@@ -72,6 +75,9 @@ pub struct Run {
     pub(crate) split: Vec<usize>,
     header: RunHeader,
     began: Instant,
+    /// Another run holds a host, and was not waited for any longer.
+    is_held: bool,
+    keeper: Option<Keeper>,
 }
 
 /// A run whose hosts have been looked at; nothing has been changed.
@@ -122,6 +128,8 @@ impl Run {
             course: parts.course,
             failed_before: failed_before.unwrap_or_default(),
             slots,
+            locking: parts.locking,
+            leases: Leases::default(),
         });
         let tasks = jobs.into_iter().map(|job| HostTask::new(shared.clone(), job)).collect();
         Self {
@@ -134,6 +142,8 @@ impl Run {
             split: Vec::new(),
             header,
             began: Instant::now(),
+            is_held: false,
+            keeper: None,
         }
     }
 
@@ -156,6 +166,7 @@ impl Run {
         self.shared.events.run(EventKind::RunStarted { fleet, hosts });
         let halt = self.halt.clone();
         let kept = self.kept_open();
+        self.prepare_leases();
         let looking = self.tasks.iter_mut().enumerate().map(|(at, task)| {
             let (halt, kept) = (&halt, &kept);
             async move {
@@ -172,7 +183,28 @@ impl Run {
         });
         let parallel = self.shared.spec.parallel.max(1);
         stream::iter(looking).buffer_unordered(parallel).collect::<()>().await;
+        self.is_held = !self.free_all().await;
+        if !self.is_held {
+            // Where nothing will be changed nobody is in the way.
+            self.tasks.iter_mut().filter(|task| task.holder().is_some()).for_each(HostTask::overlook_holder);
+        }
         Planned { run: self }
+    }
+
+    /// Of several hosts that are changed side by side each is kept until its turn; where the plan is agreed to already,
+    /// from the look on.
+    fn prepare_leases(&mut self) {
+        if self.shared.locking == Locking::Off || self.tasks.len() < 2 {
+            return;
+        }
+        self.keeper = Some(Keeper::start(self.shared.clone()));
+        if matches!(self.shared.locking, Locking::AtOnce { .. }) {
+            let first = self.shared.course.batches.first().filter(|_| !self.shared.course.begins_at_gate);
+            let first = first.map(|batch| batch.hosts.clone()).filter(|hosts| hosts.len() > 1);
+            for at in first.unwrap_or_default() {
+                self.tasks[at].rides = true;
+            }
+        }
     }
 
     /// The hosts whose turn comes first keep their connections from looking to changing; the others don't keep one
@@ -209,6 +241,7 @@ impl Run {
 
     /// Closes what is open and returns the code that follows from how the hosts ended.
     async fn exit_code(&mut self, ending: Ending) -> ExitCode {
+        self.give_back().await;
         for task in &mut self.tasks {
             task.close_session().await;
         }
@@ -242,7 +275,13 @@ impl Planned {
     /// Returns whether any host would be changed.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.run.tasks.iter().any(|t| t.state == State::Planned)
+        self.is_held() || self.run.tasks.iter().any(|t| t.state == State::Planned)
+    }
+
+    /// Returns whether another run holds a host: then nothing will be changed.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.run.is_held
     }
 
     /// Returns whether more hosts have failed already than may: then nothing will be changed.
@@ -267,9 +306,14 @@ impl Planned {
     /// When the run's record can't be written: then nothing was begun.
     pub async fn apply(mut self) -> io::Result<ExitCode> {
         self.run.begin_record()?;
-        let ending = match self.run.before_deploy().await {
-            None => self.run.roll_out().await,
-            Some(ending) => self.run.call_off(ending),
+        let ending = if self.run.is_held || !self.run.secure_first().await {
+            let ending = self.run.end_held();
+            self.run.call_off(ending)
+        } else {
+            match self.run.before_deploy().await {
+                None => self.run.roll_out().await,
+                Some(ending) => self.run.call_off(ending),
+            }
         };
         let code = self.run.exit_code(ending).await;
         self.run.after_deploy(ending, code).await;

@@ -5,6 +5,7 @@ use snapback_core::event::CheckStatus;
 use snapback_core::host::HostName;
 use snapback_core::inspection::Pending;
 use snapback_core::job::RunSpec;
+use snapback_core::lease::{Holder, Lease, Origin};
 use snapback_core::outcome::{Health, HostResult};
 use snapback_core::rollout::Ending as RunEnding;
 use snapback_transport::ConnectError;
@@ -111,13 +112,27 @@ impl Verdict {
             _ => "see `deploy doctor`",
         };
         let mut verdict = Self { cause: text.to_owned(), hint: hint.to_owned(), ..Self::default() };
-        if reason == "locked" {
+        if matches!(reason, "locked" | "leased") {
             verdict.blocked = Blocked::ByLock;
             if let Some(other) = pending {
                 verdict.block(other);
             }
         }
         verdict
+    }
+
+    /// Another run holds the host.
+    pub(crate) fn held(holder: &Holder) -> Self {
+        match holder {
+            Holder::Open(pending) => Self::refused("locked", "another transaction is open on this host", Some(pending)),
+            Holder::Lease(lease) => Self {
+                cause: leased_by(lease),
+                hint: "run again when it is done, or wait for it with --lock-wait; if its controller is gone: deploy unlock"
+                    .to_owned(),
+                blocked: Blocked::ByLock,
+                ..Self::default()
+            },
+        }
     }
 
     fn block(&mut self, other: &Pending) {
@@ -132,7 +147,8 @@ impl Verdict {
                     .to_owned();
         } else {
             self.cause = locked_by(other);
-            self.hint = "wait, or roll it back with `deploy rollback`".to_owned();
+            self.hint =
+                "wait, with --lock-wait if you like, or roll it back with `deploy rollback`".to_owned();
         }
     }
 
@@ -152,6 +168,10 @@ impl Verdict {
             RunEnding::GateTimedOut => ("nobody promoted the run in time", "deploy retry"),
             RunEnding::NoProgress => ("no host came to its end within `progress_deadline`", "deploy retry"),
             RunEnding::Interrupted => ("the run was interrupted", "deploy retry"),
+            RunEnding::Held => (
+                "another run holds a host of its batch",
+                "run again when that is done, or wait for it with --lock-wait",
+            ),
             RunEnding::PreDeployFailed => {
                 ("the hook pre_deploy failed", "mend what it says, then run deploy again")
             }
@@ -372,6 +392,21 @@ fn locked_by(other: &Pending) -> String {
         Some(left) => format!("its guard decides in {left} s"),
         None => format!("it is {}", other.state),
     };
-    let what = if other.comment.is_empty() { String::new() } else { format!(" ({})", other.comment) };
+    let what = what_for(&other.origin, &other.comment);
     format!("{} holds the host with run {}{what}, begun {} s ago; {until}", other.owner, other.tx, other.age)
+}
+
+/// Who is about to change a host, since when, and until when.
+fn leased_by(lease: &Lease) -> String {
+    let what = what_for(&lease.origin, &lease.comment);
+    format!(
+        "{} is about to change the host with run {}{what}, since {} s; its lease ends in {} s unless it is renewed",
+        lease.owner, lease.run, lease.age, lease.left
+    )
+}
+
+fn what_for(origin: &Origin, comment: &str) -> String {
+    let parts: Vec<String> =
+        [comment.to_owned(), origin.told()].into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }

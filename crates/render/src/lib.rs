@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod held;
 pub mod history;
 mod json;
+pub mod lease;
 mod lines;
 mod names;
 mod palette;

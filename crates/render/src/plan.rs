@@ -14,6 +14,7 @@ mod script;
 pub use counts::PlanCounts;
 pub use prompt::prompt_text;
 
+use crate::lease::{holds, what_for};
 use crate::names::{shown, without_name, wrapped};
 use crate::palette::Palette;
 use crate::quantity::{age, count, limit};
@@ -71,8 +72,11 @@ impl HostPlan<'_> {
         self.found.is_ok_and(|inspection| !inspection.is_unchanged())
     }
 
-    fn pending(&self) -> Option<&Pending> {
-        self.found.ok().and_then(|inspection| inspection.pending.as_ref())
+    /// Who keeps others from the host, and how.
+    fn locked(&self) -> Option<String> {
+        let found = self.found.ok()?;
+        let lease = || found.lease.as_ref().map(|lease| format!("HELD by {}", one_line(&holds(lease))));
+        found.pending.as_ref().map(locked_by).or_else(lease)
     }
 }
 
@@ -129,9 +133,9 @@ fn headed<S: AsRef<str>>(hosts: &[S], width: usize) -> String {
     if hosts.len() == 1 { names } else { format!("{names} ({})", count(hosts.len(), "host")) }
 }
 
-/// Hosts that somebody's transaction holds, and whose.
+/// Hosts that somebody's transaction or lease holds, and whose.
 fn locks<'v>(view: &'v PlanView<'_>) -> Vec<(Vec<&'v str>, String)> {
-    fold(view.hosts.iter().filter_map(|plan| Some((plan, locked_by(plan.pending()?)))))
+    fold(view.hosts.iter().filter_map(|plan| Some((plan, plan.locked()?))))
 }
 
 /// Hosts that could not be looked at, and why.
@@ -144,14 +148,14 @@ fn unread<'v>(view: &'v PlanView<'_>) -> Vec<(Vec<&'v str>, String)> {
 
 fn locked_by(pending: &Pending) -> String {
     let undoes = pending.left.map(|left| format!(", undoes in {}", limit(Duration::from_secs(left))));
-    let comment = if pending.comment.is_empty() { String::new() } else { format!(": {}", pending.comment) };
     one_line(&format!(
-        "LOCKED by {} since {} (transaction {}, {}{}){comment}",
+        "LOCKED by {} since {} (transaction {}, {}{}){}",
         pending.owner,
         age(pending.age),
         pending.tx,
         pending.state,
         undoes.unwrap_or_default(),
+        what_for(&pending.origin, &pending.comment),
     ))
 }
 

@@ -2,12 +2,14 @@
 
 use crate::columns::aligned;
 use crate::json::to_json;
+use crate::lease::what_for;
 use crate::palette::Palette;
 use crate::quantity::{age, limit};
 use crate::told::one_line;
 use serde::Serialize;
 use snapback_core::host::HostName;
 use snapback_core::inspection::Pending;
+use snapback_core::lease::Lease;
 use snapback_core::outcome::HostResult;
 use snapback_core::target::TargetState;
 use std::io;
@@ -20,6 +22,9 @@ pub struct StatusRow {
     pub host: HostName,
     /// The transaction that is open on it.
     pub pending: Option<Pending>,
+    /// The run that is about to change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// What the open one's failed rollback left broken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<String>,
@@ -80,7 +85,9 @@ fn row_cells(row: &StatusRow, palette: Palette) -> [String; 3] {
     if let Some(error) = &row.error {
         return [host, palette.bad("?"), palette.bad(&format!("could not be asked: {}", one_line(error)))];
     }
-    let open = row.pending.as_ref().map_or_else(|| "-".to_owned(), |pending| open(pending, palette));
+    let pending = row.pending.as_ref().map(|pending| open(pending, palette));
+    let lease = || row.lease.as_ref().map(|lease| palette.notable(&held(lease)));
+    let open = pending.or_else(lease).unwrap_or_else(|| "-".to_owned());
     let last = row.last.as_ref().map_or_else(|| "-".to_owned(), |last| ended(last, palette));
     [host, open, last]
 }
@@ -89,12 +96,19 @@ fn open(pending: &Pending, palette: Palette) -> String {
     let mut parts = vec![format!("{} since {} by {}", pending.state, age(pending.age), pending.owner)];
     parts.extend(pending.left.map(|left| format!("undoes in {}", limit(Duration::from_secs(left)))));
     parts.extend((!pending.comment.is_empty()).then(|| pending.comment.clone()));
+    parts.extend(Some(pending.origin.told()).filter(|origin| !origin.is_empty()));
     let text = one_line(&parts.join(", "));
     if pending.state == TargetState::RollbackFailed.word() {
         palette.bad(&text)
     } else {
         palette.notable(&text)
     }
+}
+
+fn held(lease: &Lease) -> String {
+    let ends = limit(Duration::from_secs(lease.left));
+    let what = what_for(&lease.origin, &lease.comment);
+    one_line(&format!("held since {} by {}, at most {ends} more{what}", age(lease.age), lease.owner))
 }
 
 fn ended(last: &LastRun, palette: Palette) -> String {

@@ -62,6 +62,11 @@ pub(crate) fn phrase(kind: &EventKind) -> String {
         EventKind::HostConnected { way, ms } => connected(*way, *ms),
         EventKind::HostInspected { changes: 0 } => "inspected: all is as wanted".to_owned(),
         EventKind::HostInspected { changes } => format!("inspected: {} to make", count(*changes, "change")),
+        EventKind::HolderAwaited { owner, run, left, secs } => {
+            let free = left.map(|left| format!(", which has {} left", seconds(left)));
+            let free = free.unwrap_or_default();
+            format!("held by {owner} with run {run}{free}; waits {} at the longest", seconds(*secs))
+        }
         EventKind::Uploading { bytes: size } => format!("sending {}", bytes(*size)),
         EventKind::GuardArmed { .. } => armed(kind),
         EventKind::ChangeStarted { name, .. } => format!("{name}: started"),
@@ -155,6 +160,7 @@ fn ended(ending: Ending, failures: usize) -> String {
         Ending::GateTimedOut => "STOPPED: nobody promoted the run in time".to_owned(),
         Ending::NoProgress => "STOPPED: no host came to its end within `progress_deadline`".to_owned(),
         Ending::Interrupted => "STOPPED: interrupted".to_owned(),
+        Ending::Held => "STOPPED: another run holds a host of the batch, so none of it was begun".to_owned(),
         Ending::PreDeployFailed => "STOPPED before the first change: the hook pre_deploy failed".to_owned(),
     }
 }

@@ -4,12 +4,15 @@
 //! Unlike [`crate::scripted`] it knows the truth: which change is in place on which host, who was begun in which order,
 //! how many connections were open at once. A test compares that with what the engine says.
 
+mod call;
 mod host;
+mod lease;
 mod truth;
 
 pub use host::Fate;
 pub use truth::{HARD_CAP, Truth, Value};
 
+use call::Call;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use host::{Reaction, react};
@@ -62,6 +65,11 @@ impl Simulated {
         Self { world: Arc::new(World { fates, undo_fates, window, truth: Mutex::default() }) }
     }
 
+    /// Somebody else's run holds a host's lease, taken so long ago and for so long from now on.
+    pub fn lease_elsewhere(&self, host: &str, run: &str, (age, left): (Duration, Duration)) {
+        self.world.truth().lease_elsewhere(host, run, (age, left));
+    }
+
     /// Returns what has really happened so far.
     #[must_use]
     pub fn truth(&self) -> Truth {
@@ -107,12 +115,12 @@ impl World {
     }
 
     /// Says what the host says, at its times. Returns whether the line held.
-    async fn answer(&self, way: &Way, command: &str, lines: &LineSender) -> bool {
+    async fn answer(&self, way: &Way, invocation: &Invocation, lines: &LineSender) -> bool {
         let host = way.host.as_str();
+        let (command, call) = (invocation.command.as_str(), Call::of(invocation));
+        self.truth().calls += 1;
         let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
         let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
-        let after = |verb| command.split(' ').skip_while(|word| *word != verb).nth(1);
-        let id = after("begin").or_else(|| after("follow")).unwrap_or_default();
         let is_new = self.truth().value(host) == Value::New;
         let fates = (self.fate(host), self.fate_now(host));
         for reaction in react(fates, is_new, command) {
@@ -122,12 +130,16 @@ impl World {
                     let line = format!("@snapback:{nonce} {text}");
                     drop(lines.send(Line::Out(line.into_bytes())).await);
                 }
-                Reaction::Do(deed) => self.say(way, (nonce, id), deed, lines).await,
+                Reaction::Do(deed) => {
+                    if !self.say(way, (nonce, &call), deed, lines).await {
+                        return true;
+                    }
+                }
                 Reaction::Follow => {
                     while !self.truth().is_decided(host) {
                         tokio::time::sleep(FOLLOWS_EVERY).await;
                     }
-                    self.say(way, (nonce, id), Deed::TellJournal, lines).await;
+                    self.say(way, (nonce, &call), Deed::TellJournal, lines).await;
                 }
                 Reaction::Cut => return false,
             }
@@ -137,13 +149,15 @@ impl World {
 }
 
 impl World {
-    /// Does something, and says what there is to say to it.
-    async fn say(&self, way: &Way, (nonce, id): (&str, &str), deed: Deed, lines: &LineSender) {
-        let said = self.truth().perform((way.host.as_str(), id), deed, self.window);
-        for text in said {
+    /// Does something, and says what there is to say to it. Returns whether there is more: a refusal is the end.
+    async fn say(&self, way: &Way, (nonce, call): (&str, &Call), deed: Deed, lines: &LineSender) -> bool {
+        let said = self.truth().perform(way.host.as_str(), deed, (self.window, call));
+        let is_over = said.iter().any(|line| line.starts_with("refused "));
+        for text in said.into_iter().chain(is_over.then(|| "end".to_owned())) {
             let line = format!("@snapback:{nonce} {text}");
             drop(lines.send(Line::Out(line.into_bytes())).await);
         }
+        !is_over
     }
 }
 
@@ -154,6 +168,7 @@ impl<'w> Counted<'w> {
     fn new(world: &'w World) -> Self {
         let mut truth = world.truth();
         truth.handshakes += 1;
+        truth.handshakes_made += 1;
         truth.most_handshakes = truth.most_handshakes.max(truth.handshakes);
         drop(truth);
         Self(world)
@@ -185,7 +200,7 @@ impl Connector for Simulated {
     ) -> BoxFuture<'a, Result<Exit, ConnectError>> {
         async move {
             self.world.shake_hands(way).await?;
-            self.world.answer(way, &invocation.command, &lines).await;
+            self.world.answer(way, &invocation, &lines).await;
             Ok(Exit { code: Some(0) })
         }
         .boxed()
@@ -206,7 +221,7 @@ impl Drop for Open {
 impl Session for Open {
     fn run(&self, invocation: Invocation, lines: LineSender) -> BoxFuture<'_, Result<Exit, RunError>> {
         async move {
-            if self.world.answer(&self.way, &invocation.command, &lines).await {
+            if self.world.answer(&self.way, &invocation, &lines).await {
                 Ok(Exit { code: Some(0) })
             } else {
                 Err(RunError::Lost)

@@ -81,6 +81,11 @@ impl Host {
         await_that("the transaction ends", Duration::from_secs(30), || !self.is_open());
     }
 
+    /// Returns where the host keeps its state.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// Returns the journals of all transactions, oldest first.
     pub(crate) fn journals(&self) -> String {
         let mut transactions: Vec<_> =

@@ -57,6 +57,7 @@ impl Work {
             run: "01RUN".to_owned(),
             fleet: "shop".to_owned(),
             owner: "somebody@controller".to_owned(),
+            origin: Default::default(),
             comment: "a change with  two blanks".to_owned(),
             parallel: 1,
             connect_parallel: 1,

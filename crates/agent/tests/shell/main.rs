@@ -12,6 +12,7 @@ mod history;
 mod inspect;
 mod job;
 mod killed;
+mod lease;
 mod lost;
 mod metadata;
 mod names;

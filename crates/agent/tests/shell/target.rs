@@ -412,6 +412,7 @@ impl Begun {
             token_hash: sha256_hex(format!("{token}\n").as_bytes()),
             plan_digest: digest.clone(),
             state_digest: inspected.inspection.state_digest.clone(),
+            ..TxSpec::default()
         };
         let payload = for_begin(&work.run, &work.job, &work.contents, &spec, inspected).unwrap();
         let begun = Self { tx: format!("01TEST{number:020}"), token, digest, answers: Answers::default() };

@@ -41,6 +41,7 @@ pub fn is_stopped_by_failures(ending: Ending, budget: Budget, failures: usize) -
         | Ending::Aborted
         | Ending::GateTimedOut
         | Ending::Interrupted
+        | Ending::Held
         | Ending::PreDeployFailed => false,
     }
 }

@@ -52,6 +52,8 @@ pub enum Ending {
     NoProgress,
     /// It was interrupted.
     Interrupted,
+    /// Another run holds a host of the batch: nothing was changed on any of them.
+    Held,
     /// The hook that goes before the first change has failed: nothing was changed.
     PreDeployFailed,
 }
@@ -83,6 +85,8 @@ pub enum Input {
     Aborted,
     /// Nobody came to the gate in time.
     GateTimedOut,
+    /// Another run holds a host of the batch, and nothing was begun on any of them.
+    Held,
     /// Nothing became of the hosts at work for too long; those under way have ended.
     NoProgress,
     /// The run was interrupted; hosts under way have ended.
@@ -119,6 +123,7 @@ pub fn step(course: &Course, stage: Stage, input: Input) -> Result<Stage, Illega
         (Stage::Finished { .. }, _) => return Err(IllegalInput { stage, input }),
         (_, Input::Interrupted) => finished(Ending::Interrupted),
         (_, Input::Aborted) => finished(Ending::Aborted),
+        (Stage::Batch { .. }, Input::Held) => finished(Ending::Held),
         (Stage::Batch { .. }, Input::NoProgress) => finished(Ending::NoProgress),
         (Stage::Preflight, Input::PreflightDone { failures }) if over(failures) => {
             finished(Ending::OverBudgetBeforeStart)

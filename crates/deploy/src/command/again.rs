@@ -67,7 +67,13 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
     let comment = format!("undoes what run {run} has confirmed of a split batch");
     let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
     let origin = Origin { vars, continues: None };
-    perform(global, &fleet, (spec, origin), Consent { yes: args.yes, dry_run: args.dry_run }).await
+    perform(
+        global,
+        &fleet,
+        (spec, origin),
+        Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() },
+    )
+    .await
 }
 
 fn vars_of(args: &AgainArgs, record: &RunRecord) -> Vec<(String, String)> {
@@ -114,7 +120,7 @@ async fn go_on(
     let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
     let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);
     let origin = Origin { vars, continues: Some((record.header.run.clone(), failed_before)) };
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run };
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
     perform(global, &fleet, (spec, origin), consent).await
 }
 

@@ -12,12 +12,14 @@ use snapback_core::job::RunSpec;
 use snapback_core::outcome::ExitCode;
 use snapback_core::rollout::StopAfter;
 use snapback_engine::record::Records;
+use snapback_engine::rollout::Locking;
 use snapback_engine::run::Planned;
 use snapback_engine::{Run, RunParts, events};
 use snapback_fleet::Fleet;
 use snapback_render::plan::{HostPlan, PlanView, prompt_text, render_plan};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Files longer than this are not shown in a diff, in bytes.
 const LONGEST_SHOWN: usize = 64 * 1024;
@@ -30,7 +32,7 @@ pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u
     fleet.course.stop_after = args.stop_after;
     judge_stop(&fleet)?;
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run };
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
     let origin = Origin { vars: args.select.vars, continues: None };
     perform(&global, &fleet, (spec, origin), consent).await
 }
@@ -42,6 +44,19 @@ pub(super) struct Consent {
     pub(super) yes: bool,
     /// Change nothing.
     pub(super) dry_run: bool,
+    /// Wait so long for hosts that another run holds.
+    pub(super) lock_wait: Duration,
+}
+
+impl Consent {
+    fn locking(self) -> Locking {
+        let wait = self.lock_wait;
+        match self {
+            Self { dry_run: true, .. } => Locking::Off,
+            Self { yes: true, .. } => Locking::AtOnce { wait },
+            _ => Locking::OnceAgreed { wait },
+        }
+    }
 }
 
 /// Where a run comes from, for its record.
@@ -63,15 +78,19 @@ pub(super) async fn perform(
     if !consent.dry_run {
         ask::must_be_able_to_ask(consent.yes)?;
     }
-    let (run, faces) = prepare(global, fleet, spec, origin)?;
+    let (run, faces) = prepare(global, fleet, (spec, origin), consent.locking())?;
     let interrupt = interrupt::watch(run.halt(), faces.armed.clone());
     let planned = run.plan().await;
     faces.make_way().await;
     show(global, fleet, &planned);
     let code = if !planned.has_work() || consent.dry_run {
         planned.leave().await
-    // With too many failures already nothing will be changed, so there is nothing to ask.
-    } else if consent.yes || planned.is_over_budget() || agreed(fleet, &planned, interrupt).await? {
+    // With too many failures already, or on hosts that another run holds, nothing will be changed: there is nothing to ask.
+    } else if consent.yes
+        || planned.is_over_budget()
+        || planned.is_held()
+        || agreed(fleet, &planned, interrupt).await?
+    {
         planned.apply().await.context("the run's record could not be written; no host was changed")?
     } else {
         complain("nothing was changed");
@@ -100,8 +119,8 @@ fn judge_stop(fleet: &Fleet) -> Result<(), Usage> {
 pub(super) fn prepare(
     global: &GlobalArgs,
     fleet: &Fleet,
-    spec: RunSpec,
-    origin: Origin,
+    (spec, origin): (RunSpec, Origin),
+    locking: Locking,
 ) -> anyhow::Result<(Run, Faces)> {
     let (sender, receiver) = events(&spec.run);
     let faces = faces::listen(global, receiver);
@@ -128,6 +147,7 @@ pub(super) fn prepare(
         records,
         texts: global.output == Output::Human,
         person: Some(Arc::new(AtTerminal { way: faces.way(), elsewhere })),
+        locking,
         spec,
     };
     Ok((Run::new(parts).with_hooks(fleet.hooks.clone()), faces))

@@ -185,6 +185,7 @@ async fn perform(global: &GlobalArgs, path: &Path) -> Result<Memory> {
         records: Records::in_state_dir(&wiring::state_dir(global)?),
         texts: true,
         person: None,
+        locking: Default::default(),
         spec,
     });
     let mut audience = Audience::new(receiver, Verbosity::from_count(global.verbose));

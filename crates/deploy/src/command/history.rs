@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 
 /// Runs the command.
 pub(crate) async fn run(global: GlobalArgs, args: HistoryArgs) -> anyhow::Result<u8> {
-    let fleet = wiring::load_fleet(&args.fleet(), &args.select)?;
+    let hosts = args.fleet();
+    let fleet = wiring::load_fleet(&hosts.fleet(), &hosts.select())?;
     match args.freed() {
         Some(run) => free(&global, &fleet, run).await,
-        None if args.hosts => of_hosts(&global, &fleet).await,
+        None if args.hosts || hosts.names_any() => of_hosts(&global, &fleet).await,
         None => of_controller(&global, &fleet),
     }
 }

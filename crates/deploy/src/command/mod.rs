@@ -14,6 +14,7 @@ mod rollback;
 mod settle;
 mod signal;
 mod status;
+mod unlock;
 
 use crate::args::{Args, Command, FleetArgs, PendingArgs};
 use anyhow::Context;
@@ -42,6 +43,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Some(Command::Retry(again)) => in_runtime(again::retry(global, again)),
         Some(Command::Resume(again)) => in_runtime(again::resume(global, again)),
         Some(Command::History(args)) => in_runtime(history::run(global, args)),
+        Some(Command::Unlock(args)) => in_runtime(unlock::run(global, args)),
         Some(Command::Logs(logs)) => logs::run(&global, &logs),
         Some(Command::Doctor(fleet)) => in_runtime(doctor::run(global, fleet)),
         Some(Command::Forget(forget)) => in_runtime(forget::run(global, forget)),

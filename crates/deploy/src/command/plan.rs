@@ -3,13 +3,14 @@
 use super::apply::{Origin, plan_code, prepare, print_plan};
 use crate::args::{GlobalArgs, Output, PlanArgs};
 use crate::{jumps, wiring};
+use snapback_engine::rollout::Locking;
 
 /// Runs the command; returns the exit code.
 pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8> {
     let mut fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
     jumps::keep_apart(&global, &mut fleet).await?;
     let spec = wiring::run_spec(&fleet, "", false);
-    let (run, faces) = prepare(&global, &fleet, spec, Origin::default())?;
+    let (run, faces) = prepare(&global, &fleet, (spec, Origin::default()), Locking::Off)?;
     let planned = run.plan().await;
     faces.make_way().await;
     if global.output == Output::Human {

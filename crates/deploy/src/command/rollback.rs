@@ -37,8 +37,8 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
     let comment = if args.comment.is_empty() { format!("back to before {to}") } else { args.comment.clone() };
     let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
     let origin = Origin { vars: args.pending.select.vars.clone(), continues: None };
-    let code =
-        perform(&global, &fleet, (spec, origin), Consent { yes: args.yes, dry_run: args.dry_run }).await?;
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
+    let code = perform(&global, &fleet, (spec, origin), consent).await?;
     if code == ExitCode::Good as u8 {
         complain("the fleet file still says what was undone: deploying it again brings it back");
     }

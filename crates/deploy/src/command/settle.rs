@@ -94,6 +94,7 @@ fn told(result: &Result<Settled, Failure>) -> (&'static str, String) {
         Ok(Settled::Nothing) => ("nothing", "nothing is pending".to_owned()),
         Ok(Settled::Accepted) => ("accepted", "taken as it is; the host may be deployed to again".to_owned()),
         Ok(Settled::Forgotten) => ("forgotten", "forgotten".to_owned()),
+        Ok(Settled::Unlocked) => ("unlocked", "unlocked".to_owned()),
         Ok(Settled::Freed) => ("freed", "freed".to_owned()),
         Ok(Settled::Denied(why)) => ("denied", format!("no: {why}")),
         Err(failure) if failure.hint.is_empty() => ("error", failure.cause.clone()),

@@ -43,11 +43,23 @@ fn row(host: HostName, asked: Result<Standing, Failure>) -> StatusRow {
                 owner: last.owner,
                 items,
             });
-            StatusRow { host, pending: standing.pending, items: standing.stuck, last, error: None }
+            StatusRow {
+                host,
+                pending: standing.pending,
+                lease: standing.lease,
+                items: standing.stuck,
+                last,
+                error: None,
+            }
         }
-        Err(failure) => {
-            StatusRow { host, pending: None, items: Vec::new(), last: None, error: Some(failure.cause) }
-        }
+        Err(failure) => StatusRow {
+            host,
+            pending: None,
+            lease: None,
+            items: Vec::new(),
+            last: None,
+            error: Some(failure.cause),
+        },
     }
 }
 

@@ -15,7 +15,7 @@ use snapback_agent::payload::{self, TxSpec};
 use snapback_agent::sha256_hex;
 use snapback_core::check::Where;
 use snapback_core::event::EventKind;
-use snapback_core::inspection::Pending;
+use snapback_core::lease::Holder;
 use snapback_core::lifecycle::{Input, State};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -145,6 +145,7 @@ impl HostTask {
             token_hash: sha256_hex(format!("{}\n", record.token).as_bytes()),
             plan_digest: record.plan_digest.clone(),
             state_digest: self.inspected.inspection.state_digest.clone(),
+            ..TxSpec::default()
         };
         let shared = &self.shared;
         let parts = payload::for_begin(&self.spec, &self.job, &shared.contents, &tx, &self.inspected)
@@ -308,9 +309,12 @@ impl HostTask {
                 self.take_entry(entry);
             }
             Answer::Pending(pending) => self.blocked_by = Some(pending),
+            Answer::Lease(lease) => self.holder = Some(Holder::Lease(lease)),
             Answer::Refused { reason, text } => {
-                let blocked: Option<&Pending> = self.blocked_by.as_ref();
-                self.verdict = Verdict::refused(&reason, &text, blocked);
+                self.verdict = match self.holder.take().filter(|_| reason == "leased") {
+                    Some(holder) => Verdict::held(&holder),
+                    None => Verdict::refused(&reason, &text, self.blocked_by.as_ref()),
+                };
                 self.hear(Input::TargetRefused);
             }
             Answer::Error(text) => {
@@ -360,6 +364,7 @@ impl HostTask {
             Entry::Armed { apply_timeout, undo, .. } => {
                 self.undo_told = Duration::from_secs(undo);
                 self.undoes_in(apply_timeout);
+                self.unleased();
                 self.hear(Input::TargetArmed);
             }
             Entry::Applying => self.hear(Input::TargetApplying),

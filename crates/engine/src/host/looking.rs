@@ -1,7 +1,8 @@
 //! Looking at a host: connect by the first way that works, inspect, and come to `planned` or an end.
 
-use super::HostTask;
+use super::{Errand, HostTask};
 use crate::local_check::{self, LocalEnv};
+use crate::rollout::keeper::LEASE;
 use crate::rollout::preflight;
 use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
@@ -13,6 +14,7 @@ use snapback_core::change::ChangeKind;
 use snapback_core::event::EventKind;
 use snapback_core::inspection::Pending;
 use snapback_core::job::HostJob;
+use snapback_core::lease::{Holder, Lease};
 use snapback_core::lifecycle::Input;
 use snapback_core::rollout::ConfirmScope;
 use snapback_transport::{ConnectError, Session};
@@ -76,8 +78,10 @@ impl HostTask {
     }
 
     async fn inspect_over(&mut self, session: &dyn Session, install: bool) -> (Ending, Heard) {
-        let mut heard = Heard { inspected: Inspected::new(&self.job), refusal: None, pending: None };
-        let parts = match payload::for_inspect(&self.spec, &self.job, &self.shared.contents, install) {
+        let mut heard = Heard::of(&self.job);
+        let lease = if self.rides { LEASE } else { Duration::ZERO };
+        let (spec, contents) = (&self.spec, &self.shared.contents);
+        let parts = match payload::for_inspect_and_lease(spec, &self.job, contents, (install, lease)) {
             Ok(parts) => parts,
             Err(error) => return (Ending::Source(error.to_string()), heard),
         };
@@ -90,7 +94,11 @@ impl HostTask {
     fn judge_inspection(&mut self, mut heard: Heard) {
         heard.inspected.settle();
         heard.inspected.inspection.pending = heard.pending;
+        heard.inspected.inspection.lease = heard.lease.filter(|_| !heard.leased);
         self.inspected = heard.inspected;
+        if heard.leased {
+            self.leased();
+        }
         if let Some(verdict) = heard.refusal {
             self.verdict = verdict;
             return self.hear(Input::TargetRefused);
@@ -108,8 +116,46 @@ impl HostTask {
                 self.verdict = verdict;
                 self.hear(Input::TargetRefused);
             }
-            None if changes == 0 => self.hear(Input::InspectedSame),
-            None => self.hear(Input::InspectedDiffers),
+            None => {
+                self.holder = self.holder_that_counts();
+                match self.holder.take_if(|_| self.errand == Errand::GoBack) {
+                    // What undoes waits for nobody.
+                    Some(holder) => {
+                        self.verdict = Verdict::held(&holder);
+                        self.hear(Input::TargetRefused);
+                    }
+                    None if self.holder.is_none() => self.judge_changes(),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// What is as wanted under somebody's open transaction may be undone by its guard any moment, and is not done; from
+    /// whoever only is about to begin nothing is wanted then.
+    fn holder_that_counts(&self) -> Option<Holder> {
+        let found = &self.inspected.inspection;
+        Holder::of(found).filter(|holder| matches!(holder, Holder::Open(_)) || !found.is_unchanged())
+    }
+
+    /// Comes to an end or to `planned` by what was found.
+    pub(crate) fn judge_changes(&mut self) {
+        let same = self.inspected.inspection.is_unchanged();
+        self.hear(if same { Input::InspectedSame } else { Input::InspectedDiffers });
+    }
+
+    /// Somebody held the host when it was looked at: what was found then may be another thing by now.
+    pub(super) async fn look_again(&mut self) {
+        let was_open = self.session.is_some();
+        if !was_open && !self.connect().await {
+            return self.not_connected();
+        }
+        self.inspect().await;
+        if self.state.is_final() {
+            self.tell_end();
+        }
+        if !was_open || self.state.is_final() {
+            self.close_session().await;
         }
     }
 
@@ -151,13 +197,21 @@ struct Heard {
     inspected: Inspected,
     refusal: Option<Verdict>,
     pending: Option<Pending>,
+    lease: Option<Lease>,
+    leased: bool,
 }
 
 impl Heard {
+    fn of(job: &HostJob) -> Self {
+        Self { inspected: Inspected::new(job), refusal: None, pending: None, lease: None, leased: false }
+    }
+
     fn hear(&mut self, answer: Answer) {
         match answer {
             Answer::Inspect(line) => self.inspected.hear(&line),
             Answer::Pending(pending) => self.pending = Some(pending),
+            Answer::Lease(lease) => self.lease = Some(lease),
+            Answer::Leased => self.leased = true,
             Answer::Refused { reason, text } => {
                 self.refusal = Some(Verdict::refused(&reason, &text, self.pending.as_ref()));
             }

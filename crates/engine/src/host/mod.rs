@@ -7,6 +7,7 @@ mod confirming;
 mod following;
 mod going_back;
 mod healing;
+mod leasing;
 mod local;
 mod looking;
 mod standing_by;
@@ -19,6 +20,8 @@ use crate::local_change::Steps;
 use crate::person::{Desk, Seat};
 use crate::record::{HostRecord, Reach, Records};
 use crate::rollout::bond::Member;
+use crate::rollout::keeper::Leases;
+use crate::rollout::lock::Locking;
 use crate::rollout::slots::{Armed, Slots};
 use crate::stream::Events;
 use crate::talk::random_hex;
@@ -30,6 +33,7 @@ use snapback_core::content::Contents;
 use snapback_core::event::EventKind;
 use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
+use snapback_core::lease::Holder;
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::outcome::HostResult;
 use snapback_core::proof::Mode;
@@ -62,6 +66,9 @@ pub(crate) struct Shared {
     /// How many hosts had failed in the run that this one goes on with.
     pub(crate) failed_before: usize,
     pub(crate) slots: Slots,
+    pub(crate) locking: Locking,
+    /// Those of hosts that are not begun yet.
+    pub(crate) leases: Leases,
     /// Who undoes what was confirmed: a transaction of its own on each host.
     pub(crate) undo_spec: Arc<RunSpec>,
     /// How many hosts are undone so at once.
@@ -112,6 +119,10 @@ pub(crate) struct HostTask {
     /// The run that has changed it, and what became of that since.
     changed_by: String,
     since: Option<HostResult>,
+    /// Who holds the host, before it is begun.
+    holder: Option<Holder>,
+    /// The lease is asked for along with the look.
+    pub(crate) rides: bool,
     /// It may be armed: a slot for its confirmation is counted on.
     armed: Option<[Option<Armed>; 2]>,
     /// Its local changes that were begun.
@@ -146,6 +157,8 @@ impl HostTask {
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,
+            holder: None,
+            rides: false,
             armed: None,
             local,
             member: None,

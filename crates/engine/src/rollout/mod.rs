@@ -6,12 +6,15 @@ pub(crate) mod bond;
 mod brake;
 mod commit;
 mod gate;
+pub(crate) mod keeper;
+pub(crate) mod lock;
 pub(crate) mod preflight;
 mod scope;
 mod signal;
 pub(crate) mod slots;
 
 pub use brake::Halt;
+pub use lock::Locking;
 pub use signal::{Signal, Signals};
 
 use crate::run::Run;
@@ -36,6 +39,7 @@ impl Run {
             self.tell_stage(stage);
             input = match stage {
                 Stage::Preflight => Input::PreflightDone { failures: self.failures() },
+                Stage::Batch { batch } if !self.secure_batch(batch).await => self.held_input(),
                 Stage::Batch { batch } => {
                     let input = self.work_on(batch).await;
                     self.after_batch(batch).await;

@@ -10,8 +10,8 @@ const LEAST_FREE_BYTES: u64 = 1 << 20;
 /// Returns why the host would refuse, in the words in which it would. Its own look, under its lock, is what decides.
 pub(crate) fn refusal(inspection: &Inspection, spec: &RunSpec) -> Option<Verdict> {
     let guard = &inspection.guard;
-    // What is as wanted under somebody's open transaction may be undone by its guard any moment.
-    if let Some(pending) = &inspection.pending {
+    // Whoever else holds it is dealt with by the run: a rollback that failed waits for a person.
+    if let Some(pending) = inspection.pending.as_ref().filter(|pending| pending.state == "rollback_failed") {
         return Some(Verdict::refused("locked", "another transaction is open on this host", Some(pending)));
     }
     if inspection.is_unchanged() {

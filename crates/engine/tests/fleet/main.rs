@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on shall stop")]
 
 mod crashed;
+mod held;
 mod random;
 mod scale;
 mod scope;

@@ -10,7 +10,7 @@ use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::rollout::{Budget, ConfirmScope, Course, Ending, Sequence, Share, sequence};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::record::Records;
-use snapback_engine::rollout::Signal;
+use snapback_engine::rollout::{Locking, Signal};
 use snapback_engine::{EventReceiver, Run, RunParts, events};
 use snapback_testkit::simulated::{Fate, HARD_CAP, Simulated, Truth};
 use std::collections::BTreeMap;
@@ -36,6 +36,7 @@ pub(crate) struct Theatre {
     pub(crate) checked: bool,
     /// Told to the run from outside, each after a time of its own.
     pub(crate) signals: Vec<(Duration, Signal)>,
+    pub(crate) locking: Locking,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -117,6 +118,7 @@ impl Theatre {
             jumps: Vec::new(),
             checked: false,
             signals: Vec::new(),
+            locking: Locking::Off,
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -142,10 +144,16 @@ impl Theatre {
     }
 
     async fn run(&self) -> Ran {
-        let hosts = self.hosts();
-        self.perform(&hosts, Part::whole(self)).await.expect("nobody killed it")
+        self.run_on(&self.hosts(), RUN).await
     }
 
+    /// One run of perhaps several on the same hosts.
+    pub(crate) async fn run_on(&self, hosts: &Simulated, id: &'static str) -> Ran {
+        let part = Part { run: id, ..Part::whole(self) };
+        self.perform(hosts, part).await.expect("nobody killed it")
+    }
+
+    /// The hosts, before anything has happened to them.
     pub(crate) fn hosts(&self) -> Simulated {
         let names = self.fates.iter().enumerate().map(|(at, fate)| (name(at), *fate));
         let undo = self.undo_fates.iter().map(|(at, fate)| (name(*at), *fate));
@@ -170,6 +178,7 @@ impl Theatre {
             records: records.clone(),
             texts: false,
             person: None,
+            locking: self.locking,
         });
         let began = tokio::time::Instant::now();
         for (after, signal) in self.signals.clone() {
@@ -200,6 +209,7 @@ impl Theatre {
             run: RUN.to_owned(),
             fleet: "shop".to_owned(),
             owner: "me@here".to_owned(),
+            origin: Default::default(),
             comment: String::new(),
             parallel: self.parallel,
             connect_parallel: self.connect_parallel,

@@ -166,6 +166,7 @@ impl Stage {
             records: Records::in_state_dir(self.dir.path()),
             texts: false,
             person: self.person.clone(),
+            locking: Default::default(),
         });
         let code = run.plan().await.apply().await.unwrap();
         let mut heard = Vec::new();
@@ -294,6 +295,7 @@ fn spec() -> RunSpec {
         run: RUN.to_owned(),
         fleet: "shop".to_owned(),
         owner: "me@here".to_owned(),
+        origin: Default::default(),
         comment: String::new(),
         parallel: 10,
         connect_parallel: 10,

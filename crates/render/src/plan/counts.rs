@@ -49,7 +49,7 @@ impl PlanView<'_> {
 
 impl PlanCounts {
     fn add_host(&mut self, plan: &HostPlan<'_>) {
-        self.locked += usize::from(plan.pending().is_some());
+        self.locked += usize::from(plan.locked().is_some());
         match plan.found {
             Err(_) => self.unread += 1,
             Ok(inspection) if inspection.is_unchanged() => self.unchanged += 1,

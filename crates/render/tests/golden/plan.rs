@@ -261,6 +261,11 @@ fn a_locked_host_says_by_whom() {
     let question = planned.view(false, prompt_text);
     assert!(question.contains("app01, app02: LOCKED by ops@ci"), "{question}");
     assert_eq!(planned.view(false, |view| view.counts()).locked, 2);
+    let planned = Planned::default()
+        .host("app01", change(), absent())
+        .but(|_, inspection| inspection.lease = Some(crate::status::lease()));
+    let told = "app01: HELD by ci@runner since 42s for run 01RUN, which is about to begin (ends in 4m 18s unless renewed): new ports, branch main, https://ci.example.org/7\n";
+    assert!(page(&planned).contains(told), "{}", page(&planned));
 }
 
 #[test]

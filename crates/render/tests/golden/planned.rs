@@ -9,6 +9,7 @@ use snapback_core::inspection::{
     ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState, Pending,
 };
 use snapback_core::job::HostJob;
+use snapback_core::lease::Origin;
 use snapback_core::rollout::Course;
 use snapback_core::way::Become;
 use snapback_render::plan::{HostPlan, PlanView};
@@ -152,6 +153,7 @@ pub(crate) fn pending(owner: &str) -> Pending {
     Pending {
         tx: "01TX".to_owned(),
         owner: owner.to_owned(),
+        origin: Origin::default(),
         comment: "new ports".to_owned(),
         state: "applied".to_owned(),
         age: 300,

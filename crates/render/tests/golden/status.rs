@@ -3,10 +3,22 @@ use crate::planned::pending;
 use crate::recorded::{HOSTILE, host};
 use insta::assert_snapshot;
 use snapback_core::inspection::Pending;
+use snapback_core::lease::{Lease, Origin};
 use snapback_render::status::{LastRun, StatusRow, render_status, status_json};
 
 fn row(name: &str) -> StatusRow {
-    StatusRow { host: host(name), pending: None, items: Vec::new(), last: None, error: None }
+    StatusRow { host: host(name), pending: None, lease: None, items: Vec::new(), last: None, error: None }
+}
+
+pub(crate) fn lease() -> Lease {
+    Lease {
+        run: "01RUN".to_owned(),
+        owner: "ci@runner".to_owned(),
+        origin: Origin { branch: Some("main".to_owned()), url: Some("https://ci.example.org/7".to_owned()) },
+        comment: "new ports".to_owned(),
+        age: 42,
+        left: 258,
+    }
 }
 
 fn ended(result: &str, items: &[&str]) -> Option<LastRun> {
@@ -38,6 +50,7 @@ fn fleet() -> Vec<StatusRow> {
             last: ended("rollback_failed", &["handler failed"]),
             ..row("db1")
         },
+        StatusRow { lease: Some(lease()), ..row("web2") },
         row("new1"),
         StatusRow { error: Some("connection refused".to_owned()), ..row("down1") },
     ]
@@ -46,13 +59,14 @@ fn fleet() -> Vec<StatusRow> {
 #[test]
 fn one_aligned_block() {
     assert_snapshot!(render_status(&fleet(), false), @"
-    HOST               OPEN                                                   LAST
-    web1               -                                                      confirmed 2h ago by ops@ci (01TX)
-    web10.example.org  applied since 5m by me@desk, undoes in 40s, new ports  rolled_back 2h ago by ops@ci (01TX)
-    db1                rollback_failed since 5m by ops@ci                     rollback_failed 2h ago by ops@ci (01TX)
+    HOST               OPEN                                                                                                LAST
+    web1               -                                                                                                   confirmed 2h ago by ops@ci (01TX)
+    web10.example.org  applied since 5m by me@desk, undoes in 40s, new ports                                               rolled_back 2h ago by ops@ci (01TX)
+    db1                rollback_failed since 5m by ops@ci                                                                  rollback_failed 2h ago by ops@ci (01TX)
         handler failed
-    new1               -                                                      -
-    down1              ?                                                      could not be asked: connection refused
+    web2               held since 42s by ci@runner, at most 4m 18s more: new ports, branch main, https://ci.example.org/7  -
+    new1               -                                                                                                   -
+    down1              ?                                                                                                   could not be asked: connection refused
     ");
 }
 
@@ -60,10 +74,11 @@ fn one_aligned_block() {
 fn the_same_as_json() {
     let value: serde_json::Value = serde_json::from_str(&status_json(&fleet()).unwrap()).unwrap();
     assert_eq!(value["v"], 1);
-    assert_eq!(value["hosts"].as_array().map(Vec::len), Some(5));
+    assert_eq!(value["hosts"].as_array().map(Vec::len), Some(6));
     assert_eq!(value["hosts"][1]["pending"]["left"], 40);
+    assert_eq!(value["hosts"][3]["lease"]["branch"], "main");
     assert_eq!(value["hosts"][2]["last"]["items"][0], "handler failed");
-    assert_eq!(value["hosts"][4]["error"], "connection refused");
+    assert_eq!(value["hosts"][5]["error"], "connection refused");
 }
 
 /// Rows in which every text that isn't ours is this one.
@@ -76,6 +91,10 @@ pub(crate) fn rows_saying(said: &str) -> Vec<StatusRow> {
     vec![
         StatusRow { pending: Some(pending), last, ..row("web1") },
         StatusRow { error: Some(said.to_owned()), ..row("web2") },
+        StatusRow {
+            lease: Some(Lease { owner: said.to_owned(), comment: said.to_owned(), ..lease() }),
+            ..row("web3")
+        },
     ]
 }
 
@@ -84,7 +103,7 @@ fn nothing_a_target_says_drives_the_terminal() {
     let rows = rows_saying(HOSTILE);
     assert_harmless(&render_status(&rows, false));
     assert_harmless(&status_json(&rows).unwrap());
-    assert_eq!(render_status(&rows, false).lines().count(), 4);
+    assert_eq!(render_status(&rows, false).lines().count(), 5);
 }
 
 #[test]

@@ -62,6 +62,10 @@ pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> V
         let gone = fate == Fate::GoneWhenExtended;
         let cut = gone.then_some(Do(Deed::CutOff { comes_back: true }));
         std::iter::once(Do(Deed::Extend { by })).chain(cut).collect()
+    } else if is("lease ") {
+        vec![Do(Deed::TakeLease)]
+    } else if is("unlease ") {
+        vec![Do(Deed::EndLease)]
     } else if is("confirm ") {
         vec![Do(Deed::Confirm)]
     } else if is("follow ") {
@@ -76,7 +80,7 @@ pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> V
             "probed n=0 status=passed -- "
         })]
     } else {
-        vec![Do(Deed::TellStatus)]
+        vec![Do(Deed::TellHolder)]
     };
     if !matches!(answer.last(), Some(Reaction::Cut)) {
         answer.push(Say("end"));
@@ -90,12 +94,14 @@ fn inspect(fate: Fate, is_new: bool) -> Vec<Reaction> {
     let hello =
         "hello version=1 uid=0 backend=systemd hook=systemd volatile=0 free_kib=9999 shell=dash -- /s";
     let is_wanted = fate == Fate::Unchanged || is_new;
-    let mut answer = vec![Say(hello)];
+    let mut answer = vec![Say(hello), Reaction::Do(Deed::TellHolder)];
     answer.push(Say(if is_wanted { "script n=0 wanted=1" } else { "script n=0 wanted=0" }));
     if is_new {
         answer.push(Say("revert_path n=0 what=put conflict=0 was=1 now=2 -- /etc/x"));
     }
     answer.push(Say("state_digest sum=abc"));
+    // What is as wanted is nobody to be kept from.
+    answer.extend((!is_wanted).then_some(Reaction::Do(Deed::LeaseAlong)));
     answer
 }
 

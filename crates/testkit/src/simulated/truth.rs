@@ -1,5 +1,7 @@
 //! What has really happened to simulated hosts.
 
+use super::call::Call;
+use super::lease::Lease;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,6 +22,14 @@ pub struct Truth {
     pub begun: Vec<String>,
     /// The hosts that were begun to be undone after they were confirmed, in order.
     pub undone: Vec<String>,
+    /// The run of each of them.
+    pub begun_by: Vec<String>,
+    /// How many handshakes were made.
+    pub handshakes_made: usize,
+    /// How many questions were asked.
+    pub calls: usize,
+    /// How often a lease was taken or renewed.
+    pub leases_taken: usize,
     /// The most sessions that were open at once.
     pub most_open: usize,
     /// The most handshakes that were made at once.
@@ -39,6 +49,7 @@ pub struct Truth {
     hosts: BTreeMap<String, Tx>,
     /// Those that were armed and not seen decided: few of many.
     armed: BTreeSet<String>,
+    pub(super) leases: BTreeMap<String, Lease>,
 }
 
 /// A transaction on a host.
@@ -73,6 +84,10 @@ enum Cut {
 /// What a host does; what it says to that is returned.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Deed {
+    TellHolder,
+    TakeLease,
+    LeaseAlong,
+    EndLease,
     Begin,
     Apply,
     Extend { by: u64 },
@@ -81,7 +96,6 @@ pub(super) enum Deed {
     RollBack,
     Confirm,
     TellJournal,
-    TellStatus,
 }
 
 /// The longest that a simulated host may stay armed.
@@ -140,10 +154,26 @@ impl Truth {
         })
     }
 
-    pub(super) fn perform(&mut self, (host, id): (&str, &str), deed: Deed, window: Duration) -> Vec<String> {
+    pub(super) fn perform(
+        &mut self,
+        host: &str,
+        deed: Deed,
+        (window, call): (Duration, &Call),
+    ) -> Vec<String> {
         self.pass_time(host);
-        if matches!(deed, Deed::Begin) {
-            return self.begin(host, id);
+        match deed {
+            Deed::Begin => return self.begin(host, call),
+            Deed::TakeLease => return self.take_lease(host, call),
+            Deed::LeaseAlong => {
+                let said = self.take_lease(host, call).into_iter();
+                return said.filter(|line| !line.starts_with("refused")).collect();
+            }
+            Deed::EndLease => return self.end_lease(host, &call.run),
+            Deed::TellHolder => {
+                let status = self.hosts.get(host).map(Tx::status).unwrap_or_default();
+                return status.into_iter().chain(self.tell_lease(host, &call.run)).collect();
+            }
+            _ => {}
         }
         let now = Instant::now();
         let Some(tx) = self.hosts.get_mut(host) else { return vec!["untouched -- nothing".to_owned()] };
@@ -177,19 +207,38 @@ impl Truth {
         }
     }
 
-    fn begin(&mut self, host: &str, id: &str) -> Vec<String> {
-        let known = self.hosts.get(host);
-        assert!(known.is_none_or(|tx| tx.id != id && !tx.is_open()), "{host} was begun twice");
+    /// The transaction that is open.
+    pub(super) fn tell_pending(&self, host: &str) -> Option<String> {
+        self.hosts.get(host)?.status().into_iter().find(|line| line.starts_with("pending "))
+    }
+
+    /// Whether the host has a transaction of this run.
+    pub(super) fn is_of(&self, host: &str, run: &str) -> bool {
+        self.hosts.get(host).is_some_and(|tx| tx.id == run)
+    }
+
+    fn begin(&mut self, host: &str, call: &Call) -> Vec<String> {
+        assert!(!self.is_of(host, &call.run), "{host} was begun twice");
+        if let Some(open) = self.tell_pending(host) {
+            return vec![open, "refused reason=locked -- another transaction is open".to_owned()];
+        }
+        if let Some(lease) = self.tell_lease(host, &call.run) {
+            return vec![lease, "refused reason=leased -- another run is about to change it".to_owned()];
+        }
+        self.leases.remove(host);
         let was = self.value(host);
         // The undo of a run has the run's id and a letter.
-        let (makes, list) = match id.ends_with('U') {
-            true => (Value::Old, &mut self.undone),
-            false => (Value::New, &mut self.begun),
+        let makes = if call.run.ends_with('U') {
+            self.undone.push(host.to_owned());
+            Value::Old
+        } else {
+            self.begun.push(host.to_owned());
+            self.begun_by.push(call.run.clone());
+            Value::New
         };
-        list.push(host.to_owned());
         let now = Instant::now();
         let undoes_at = now + APPLY_TIMEOUT;
-        let (id, stand) = (id.to_owned(), Stand::Armed);
+        let (id, stand) = (call.run.clone(), Stand::Armed);
         let tx = Tx { id, was, makes, stand, armed_at: now, undoes_at, ready_at: None, cut_off: None };
         self.hosts.insert(host.to_owned(), tx);
         let is_armed = |tx: &Tx| tx.is_open() && tx.undoes_at > now;
