@@ -53,7 +53,7 @@ async fn it_is_undone_by_a_transaction_of_its_own_and_its_checks_are_asked_with_
         state,
         "the old state is back, verified on the host\nSTILL FAILING with the old state: check 'shop' failed: it is red still"
     );
-    assert_eq!(next, "");
+    assert_eq!(next, "deploy logs web1\nmend the cause, then: deploy retry");
     assert!(ran.told(|e| matches!(e, EventKind::GoingBack { to, .. } if to == "01RUN")));
     assert!(ran.told(|e| matches!(e, EventKind::Warning { text } if text == "/etc/x was changed by somebody else since; theirs is kept in /var/lib/snapback/tx/01RUNU/job/c/0/snap")));
     // Nobody is told of a check that vetoes: the old state comes back in any case.
