@@ -5,11 +5,13 @@
 //! was to do, then comes a line for each host that will be begun, all synced before the first `begin` is sent; then
 //! every event, each made durable as it comes.
 
+mod left;
 mod log;
 mod read;
 
+pub use left::Torn;
 pub(crate) use log::RunLog;
-pub use read::{Progress, RecordError, RunRecord, Torn};
+pub use read::{Progress, RecordError, RunRecord};
 
 use crate::local_change::LocalEntry;
 use crate::rollout::Signals;

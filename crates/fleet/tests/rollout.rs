@@ -88,8 +88,8 @@ fn what_does_nothing_is_noted() {
 fn batches_that_are_confirmed_as_one_are_taken_where_they_fit_and_no_others() {
     let text =
         |hosts: u32, more: &str| format!("[hosts.\"app[1-{hosts}]\"]\n[confirm]\nscope = \"batch\"\n{more}");
-    assert_eq!(fleet(&text(50, ""), None).course.scope, ConfirmScope::Batch);
-    assert_eq!(fleet("[hosts.app1]", None).course.scope, ConfirmScope::Host);
+    assert_eq!(fleet(&text(50, ""), None).course.confirm_scope, ConfirmScope::Batch);
+    assert_eq!(fleet("[hosts.app1]", None).course.confirm_scope, ConfirmScope::Host);
     let told = |text: &str| {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("fleet.toml");

@@ -1,5 +1,6 @@
 //! Batches: who is worked on together, and in which order.
 
+use crate::host::HostName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -22,6 +23,10 @@ pub struct Batch {
     pub kind: BatchKind,
     /// Positions among the hosts of the run, ascending.
     pub hosts: Vec<usize>,
+    /// Hosts that are no part of the run and that these are confirmed as one with: the run that this one goes on with has
+    /// confirmed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<HostName>,
 }
 
 impl fmt::Display for Batch {
@@ -72,7 +77,7 @@ pub fn sequence(all: usize, sequence: &Sequence, apart: impl Fn(usize, usize) ->
     let mut batches = Vec::new();
     let mut add = |kind, hosts: &[usize]| {
         for hosts in cut_apart(hosts, &apart) {
-            batches.push(Batch { number: batches.len() + 1, kind, hosts });
+            batches.push(Batch { number: batches.len() + 1, kind, hosts, with: Vec::new() });
         }
     };
     add(BatchKind::Canary, &sequence.canary);
@@ -97,7 +102,10 @@ pub fn kept_apart(batches: &[Batch], apart: impl Fn(usize, usize) -> bool) -> Ve
         let parts = cut_apart(&batch.hosts, &apart);
         parts.into_iter().map(|hosts| (batch.kind, hosts))
     });
-    parts.enumerate().map(|(at, (kind, hosts))| Batch { number: at + 1, kind, hosts }).collect()
+    parts
+        .enumerate()
+        .map(|(at, (kind, hosts))| Batch { number: at + 1, kind, hosts, with: Vec::new() })
+        .collect()
 }
 
 fn cut_apart(hosts: &[usize], apart: &impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {

@@ -63,7 +63,7 @@ pub struct Course {
     pub unreachable: Unreachable,
     /// Which hosts are confirmed together. Records of runs before there was a choice don't say.
     #[serde(default)]
-    pub scope: ConfirmScope,
+    pub confirm_scope: ConfirmScope,
     /// The longest that nothing may become of a batch's hosts, before no more of them are started; `None`: no limit.
     pub progress_deadline: Option<Duration>,
     /// Where to end by wish.
@@ -74,7 +74,7 @@ impl Course {
     /// Returns a course over `all` hosts in one batch, without a budget.
     #[must_use]
     pub fn in_one_batch(all: usize) -> Self {
-        let batch = Batch { number: 1, kind: BatchKind::Serial, hosts: (0..all).collect() };
+        let batch = Batch { number: 1, kind: BatchKind::Serial, hosts: (0..all).collect(), with: Vec::new() };
         Self {
             batches: if all == 0 { Vec::new() } else { vec![batch] },
             staged: false,
@@ -85,7 +85,7 @@ impl Course {
             begins_at_gate: false,
             gate_timeout: GATE_TIMEOUT,
             unreachable: Unreachable::Fail,
-            scope: ConfirmScope::Host,
+            confirm_scope: ConfirmScope::Host,
             progress_deadline: None,
             stop_after: None,
         }

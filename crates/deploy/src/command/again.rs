@@ -17,7 +17,7 @@ use snapback_fleet::Fleet;
 pub(crate) async fn retry(global: GlobalArgs, args: AgainArgs) -> anyhow::Result<u8> {
     let record = ended(&global, &args)?;
     let left = record.not_done();
-    go_on(&global, args, &record, left, |_| None).await
+    go_on(&global, args, &record, left, |_, _| None).await
 }
 
 /// Goes on with the hosts whose turn has not come, in the run's own batches, by its rules and on its budget. A batch that
@@ -30,9 +30,9 @@ pub(crate) async fn resume(global: GlobalArgs, args: ResumeArgs) -> anyhow::Resu
     let left = record.to_resume();
     // What is tried again doesn't count as failed.
     let failed_before = record.failures_outside(&left);
-    go_on(&global, args.again, &record, left, |fleet| {
+    go_on(&global, args.again, &record, left, |fleet, settled| {
         let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
-        fleet.course = record.course_over(&hosts);
+        fleet.course = record.course_over(&hosts, settled);
         Some(failed_before)
     })
     .await
@@ -62,7 +62,8 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
         return Ok(ExitCode::Good as u8);
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(confirmed))?;
-    rollback::go_back(&mut fleet, run);
+    // Hosts that were confirmed by a run that this one went on with go back to before that.
+    rollback::go_back(&mut fleet, &wiring::records(global)?.origin_of(record));
     jumps::keep_apart(global, &mut fleet).await?;
     let comment = format!("undoes what run {run} has confirmed of a split batch");
     let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
@@ -102,7 +103,7 @@ async fn go_on(
     args: AgainArgs,
     record: &RunRecord,
     mut left: Vec<HostName>,
-    rules: impl FnOnce(&mut Fleet) -> Option<usize>,
+    rules: impl FnOnce(&mut Fleet, &[HostName]) -> Option<usize>,
 ) -> anyhow::Result<u8> {
     let vars = vars_of(&args, record);
     let select = SelectArgs { limit: None, vars: vars.clone() };
@@ -116,7 +117,7 @@ async fn go_on(
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(left))?;
     jumps::keep_apart(global, &mut fleet).await?;
-    let failed_before = rules(&mut fleet).unwrap_or_default();
+    let failed_before = rules(&mut fleet, &settled).unwrap_or_default();
     let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
     let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);
     let origin = Origin { vars, continues: Some((record.header.run.clone(), failed_before)) };

@@ -110,7 +110,7 @@ impl HostTask {
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
         self.tell(EventKind::HostInspected { changes });
         // What would be refused later is known now where it keeps others from being begun.
-        let matters = self.shared.course.staged || self.shared.course.scope == ConfirmScope::Batch;
+        let matters = self.shared.course.staged || self.shared.course.confirm_scope == ConfirmScope::Batch;
         match preflight::refusal(&self.inspected.inspection, &self.spec).filter(|_| matters) {
             Some(verdict) => {
                 self.verdict = verdict;

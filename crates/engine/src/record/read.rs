@@ -7,8 +7,8 @@ use serde::Deserialize;
 use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Batch, Budget, ConfirmScope, Course, Ending};
-use std::collections::{BTreeMap, BTreeSet};
+use snapback_core::rollout::Ending;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -89,17 +89,6 @@ pub enum Progress {
     Died,
 }
 
-/// A batch that was to be confirmed as one and was not, or of which that isn't known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Torn {
-    /// Its number.
-    pub batch: usize,
-    /// Its hosts that are confirmed.
-    pub confirmed: Vec<HostName>,
-    /// The others that took part.
-    pub others: Vec<HostName>,
-}
-
 /// The version alone: a newer record need not be understood any further.
 #[derive(Deserialize)]
 struct Version {
@@ -154,119 +143,11 @@ impl RunRecord {
         ends.collect()
     }
 
-    /// Returns the hosts that are not as wanted, in the run's order: failed, rolled back, unreachable, skipped, not
-    /// reached, and those of whose end nothing is known.
-    #[must_use]
-    pub fn not_done(&self) -> Vec<HostName> {
-        let results = self.results();
-        let done = |host: &&HostName| {
-            matches!(results.get(*host), Some(HostResult::Confirmed | HostResult::Unchanged))
-        };
-        self.header.hosts.iter().filter(|host| !done(host)).cloned().collect()
-    }
-
     /// Returns whether a host said that it was armed.
     #[must_use]
     pub fn was_armed(&self, host: &HostName) -> bool {
         let armed = |event: &&Event| matches!(event.kind, EventKind::GuardArmed { .. });
         self.events.iter().filter(armed).any(|event| event.host.as_ref() == Some(host))
-    }
-
-    /// Returns the hosts that may have been begun and of whose end nothing is known.
-    #[must_use]
-    pub fn maybe_begun(&self) -> Vec<HostName> {
-        let results = self.results();
-        let batches: Vec<&Vec<HostName>> = self
-            .events
-            .iter()
-            .filter_map(|event| match &event.kind {
-                EventKind::BatchStarted { hosts, .. } => Some(hosts),
-                _ => None,
-            })
-            .collect();
-        let turn_came = |host: &HostName| batches.iter().any(|hosts| hosts.contains(host));
-        let is_staged = self.header.course.staged || self.header.course.batches.len() > 1;
-        let planned = self.hosts.iter().map(|host| &host.host);
-        let open = planned.filter(|host| !results.contains_key(*host) && (!is_staged || turn_came(host)));
-        open.cloned().collect()
-    }
-
-    /// Returns the hosts that may still be open: begun and without an end that is known, or told as unknown.
-    #[must_use]
-    pub fn maybe_open(&self) -> Vec<HostName> {
-        let unknown = self.results().into_iter().filter(|(_, result)| *result == HostResult::Unknown);
-        self.maybe_begun().into_iter().chain(unknown.map(|(host, _)| host)).collect()
-    }
-
-    /// Returns the batches that were to be confirmed as one and were not, or of which that isn't known: each with those of
-    /// its hosts that are not known to be confirmed, and those that are.
-    #[must_use]
-    pub fn torn(&self) -> Vec<Torn> {
-        let results = self.results();
-        let split = |batch: usize| {
-            let told =
-                |event: &Event| matches!(event.kind, EventKind::BatchSplit { batch: n, .. } if n == batch);
-            self.events.iter().any(told)
-        };
-        let is_torn = |promise: &&Promise| {
-            let ended = |host: &HostName| results.get(host);
-            let is_open = promise.hosts.iter().any(|host| ended(host).is_none());
-            // What was confirmed may have been undone since.
-            let is_mixed = promise.hosts.iter().any(|host| ended(host) == Some(&HostResult::Confirmed));
-            is_open || (split(promise.batch) && is_mixed)
-        };
-        let torn = self.promises.iter().filter(is_torn).map(|promise| {
-            let is_confirmed = |host: &HostName| results.get(host) == Some(&HostResult::Confirmed);
-            let (confirmed, others) = promise.hosts.iter().cloned().partition(is_confirmed);
-            Torn { batch: promise.batch, confirmed, others }
-        });
-        torn.collect()
-    }
-
-    /// Returns the hosts to go on with, in the run's order: those whose turn had not come, and those of whose end nothing
-    /// is known. Of a batch that is confirmed as one, all that aren't done or none.
-    #[must_use]
-    pub fn to_resume(&self) -> Vec<HostName> {
-        let results = self.results();
-        let is_left = |host: &HostName| matches!(results.get(host), None | Some(HostResult::NotReached));
-        let mut left: BTreeSet<HostName> = self.header.hosts.iter().filter(|h| is_left(h)).cloned().collect();
-        if self.header.course.scope == ConfirmScope::Batch {
-            left.extend(self.torn().into_iter().flat_map(|torn| torn.others));
-            let not_done: BTreeSet<HostName> = self.not_done().into_iter().collect();
-            for batch in &self.header.course.batches {
-                let hosts: Vec<&HostName> =
-                    batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at)).collect();
-                if hosts.iter().any(|host| left.contains(*host)) {
-                    left.extend(hosts.into_iter().filter(|host| not_done.contains(*host)).cloned());
-                }
-            }
-        }
-        self.header.hosts.iter().filter(|host| left.contains(*host)).cloned().collect()
-    }
-
-    /// Returns the course over the hosts that are left of a run, which `left` are in this order; the batches keep
-    /// their numbers.
-    #[must_use]
-    pub fn course_over(&self, left: &[HostName]) -> Course {
-        let at_of = |at: &usize| {
-            let host = self.header.hosts.get(*at)?;
-            left.iter().position(|other| other == host)
-        };
-        let recorded = &self.header.course;
-        let rest = recorded.batches.iter().map(|batch| {
-            let mut hosts: Vec<usize> = batch.hosts.iter().filter_map(at_of).collect();
-            hosts.sort_unstable();
-            Batch { hosts, ..batch.clone() }
-        });
-        let batches = rest.filter(|batch| !batch.hosts.is_empty()).collect();
-        Course { batches, begins_at_gate: self.is_at_gate(), stop_after: None, ..recorded.clone() }
-    }
-
-    /// Returns how many hosts have failed, without these.
-    #[must_use]
-    pub fn failures_outside(&self, left: &[HostName]) -> usize {
-        let failed = self.results().into_iter().filter(|(_, result)| Budget::counts(*result));
-        failed.filter(|(host, _)| !left.contains(host)).count()
     }
 
     /// Returns how far the run came.
@@ -326,6 +207,22 @@ impl Records {
             return Err(self.missing(&format!("run {run}")));
         }
         RunRecord::read(&path, run)
+    }
+
+    /// Returns the run that was gone on with first to come to this one; itself, if it goes on with none.
+    #[must_use]
+    pub fn origin_of(&self, record: &RunRecord) -> String {
+        let mut run = record.header.run.clone();
+        let mut before = record.header.continues.clone();
+        while let Some(record) = before.and_then(|run| self.of_run(&run).ok()) {
+            // An id that sorts behind is no earlier run: a record that was tampered with must not go round in circles.
+            if record.header.run >= run {
+                break;
+            }
+            run = record.header.run;
+            before = record.header.continues;
+        }
+        run
     }
 
     /// Returns the ids of all runs with a record, newest first.

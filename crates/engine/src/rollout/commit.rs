@@ -25,7 +25,7 @@ impl Run {
     pub(super) fn bind(&mut self, batch: usize) -> Option<Bound> {
         let shared = self.shared.clone();
         let planned = shared.course.batches.get(batch)?;
-        if shared.course.scope == ConfirmScope::Host {
+        if shared.course.confirm_scope == ConfirmScope::Host {
             return None;
         }
         let of_batch = |task: &(usize, &mut HostTask)| planned.hosts.binary_search(&task.0).is_ok();
@@ -58,9 +58,20 @@ impl Run {
         }
     }
 
+    /// Tells batches that are split since the run that this one goes on with, and that it didn't come to.
+    pub(super) fn tell_splits_left(&mut self) {
+        for batch in 0..self.shared.course.batches.len() {
+            let has_others =
+                self.shared.course.batches.get(batch).is_some_and(|batch| !batch.with.is_empty());
+            if has_others && !self.split.contains(&batch) {
+                self.tell_split(batch);
+            }
+        }
+    }
+
     fn tell_split(&mut self, batch: usize) {
         let Some(planned) = self.shared.course.batches.get(batch) else { return };
-        if self.shared.course.scope == ConfirmScope::Batch && self.is_split(batch) {
+        if self.shared.course.confirm_scope == ConfirmScope::Batch && self.is_split(batch) {
             self.shared
                 .events
                 .run(EventKind::BatchSplit { batch: planned.number, hosts: self.ends_in(batch) });
@@ -77,11 +88,13 @@ impl Run {
 
     /// How the hosts of a batch have ended that were to be changed.
     fn ends_in(&self, batch: usize) -> BTreeMap<String, HostResult> {
-        let members = self.shared.course.batches.get(batch).into_iter().flat_map(|batch| &batch.hosts);
-        let tasks = members.filter_map(|at| self.tasks.get(*at));
+        let Some(planned) = self.shared.course.batches.get(batch) else { return BTreeMap::new() };
+        let tasks = planned.hosts.iter().filter_map(|at| self.tasks.get(*at));
         let took_part =
             tasks.filter(|task| !matches!(task.result(), HostResult::Unchanged | HostResult::Skipped));
-        took_part.map(|task| (task.job.host.to_string(), task.result())).collect()
+        let ends = took_part.map(|task| (task.job.host.to_string(), task.result()));
+        let before = planned.with.iter().map(|host| (host.to_string(), HostResult::Confirmed));
+        before.chain(ends).collect()
     }
 
     /// The hosts of a batch that this run has changed and confirmed.

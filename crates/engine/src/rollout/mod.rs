@@ -76,6 +76,7 @@ impl Run {
         for task in self.tasks.iter_mut().filter(|task| !task.state.is_final()) {
             task.leave(ending);
         }
+        self.tell_splits_left();
     }
 
     fn tell_stage(&self, stage: Stage) {

@@ -1,8 +1,7 @@
 //! The controller of a batch that is confirmed as one dies; then the deadline comes, or somebody goes on with the run.
 
 use crate::theatre::{Kill, Part, Theatre, name, paused};
-use snapback_core::outcome::HostResult;
-use snapback_core::rollout::Course;
+use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_engine::ask::Asker;
 use snapback_engine::record::{Records, RunRecord};
 use snapback_engine::settle::{Left, Wish};
@@ -63,6 +62,7 @@ impl Scene {
     async fn resume(&self) -> Vec<HostResult> {
         let record = self.record();
         let settled = self.settle(Wish::Keep).await;
+        let confirmed: Vec<_> = settled.iter().filter(|l| l.is_confirmed).map(|l| l.host.clone()).collect();
         let is_confirmed = |at: usize| settled.iter().any(|l| l.is_confirmed && l.host.as_str() == name(at));
         let left = record.to_resume();
         let left: Vec<_> =
@@ -76,7 +76,7 @@ impl Scene {
         });
         let mut all: Vec<Option<HostResult>> = done.collect();
         if !hosts.is_empty() {
-            let course = Course { ..record.course_over(&left) };
+            let course = record.course_over(&left, &confirmed);
             let part = Part { run: "02RUN", hosts: hosts.clone(), course, kill: Kill::Never };
             let ran = self.theatre.perform(&self.hosts, part).await.unwrap();
             for (at, result) in hosts.into_iter().zip(ran.results()) {
@@ -178,18 +178,45 @@ fn whoever_wants_it_undone_has_no_more_confirmed_and_hears_which_are() {
     });
 }
 
+/// A run that split its batch, told and finished: these hosts were lost at the last moment.
+async fn split(lost: &[usize]) -> Scene {
+    let mut fates = works();
+    lost.iter().for_each(|at| fates[*at] = Fate::GoneWhenExtended);
+    let theatre = Theatre::new(fates).together();
+    let hosts = theatre.hosts();
+    let ran = theatre.perform(&hosts, Part::whole(&theatre)).await.unwrap();
+    assert_eq!(ran.code, ExitCode::PersonNeeded);
+    Scene { theatre, hosts }
+}
+
 #[test]
 fn a_split_that_was_told_is_gone_on_with() {
-    let mut fates = works();
-    fates[3] = Fate::GoneWhenExtended;
     paused().block_on(async {
-        let mut theatre = Theatre::new(fates).together();
-        let hosts = theatre.hosts();
-        theatre.perform(&hosts, Part::whole(&theatre)).await.unwrap();
-        theatre.fates[3] = Fate::Works(100);
-        let scene = Scene { hosts, theatre };
+        let scene = split(&[3]).await;
         let record = scene.record();
         assert_eq!((record.torn().len(), record.torn()[0].others.len()), (1, 1));
         assert_eq!(record.to_resume(), [record.header.hosts[3].clone()]);
+        assert_eq!(scene.resume().await, [HostResult::Confirmed; HOSTS]);
+    });
+}
+
+#[test]
+fn going_on_that_does_not_make_a_split_batch_whole_tells_it_as_split_again() {
+    paused().block_on(async {
+        let scene = split(&[3, 4]).await;
+        let first = scene.record();
+        let left = first.to_resume();
+        let part = Part {
+            run: "02RUN",
+            hosts: vec![3, 4],
+            course: first.course_over(&left, &[]),
+            kill: Kill::Never,
+        };
+        // They are lost once more.
+        let ran = scene.theatre.perform(&scene.hosts, part).await.unwrap();
+        assert_eq!((ran.code, scene.changed()), (ExitCode::PersonNeeded, 8));
+        let torn = scene.record().torn();
+        assert_eq!((torn.len(), torn[0].confirmed.len(), torn[0].others.len()), (1, 8, 2));
+        assert_eq!(scene.record().to_resume().len(), 2);
     });
 }

@@ -7,6 +7,7 @@ use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::proof::Proof;
 use snapback_core::rollout::{Budget, ConfirmScope, Course, Ending, Sequence, Share, sequence};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::record::Records;
@@ -32,6 +33,8 @@ pub(crate) struct Theatre {
     pub(crate) connect_parallel: usize,
     /// The jump host of each host; fewer entries: none.
     pub(crate) jumps: Vec<Option<String>>,
+    /// What each host must show before it is confirmed.
+    pub(crate) proof: Proof,
     /// Each host has a remote check.
     pub(crate) checked: bool,
     /// Told to the run from outside, each after a time of its own.
@@ -116,6 +119,7 @@ impl Theatre {
             parallel: 50,
             connect_parallel: 20,
             jumps: Vec::new(),
+            proof: Proof::default(),
             checked: false,
             signals: Vec::new(),
             locking: Locking::Off,
@@ -134,7 +138,7 @@ impl Theatre {
 
     /// All hosts of a batch are confirmed, or none.
     pub(crate) fn together(mut self) -> Self {
-        self.course.scope = ConfirmScope::Batch;
+        self.course.confirm_scope = ConfirmScope::Batch;
         self
     }
 
@@ -247,7 +251,7 @@ impl Theatre {
                 settle: Duration::ZERO,
                 reorder_kex: true,
             },
-            proof: Default::default(),
+            proof: self.proof.clone(),
             vars: BTreeMap::new(),
             keep: 5,
             last_resort: Default::default(),

@@ -3,6 +3,7 @@
 use crate::theatre::{RUN, Ran, Theatre, name};
 use snapback_core::event::EventKind;
 use snapback_core::outcome::{ExitCode, HostResult};
+use snapback_core::proof::Proof;
 use snapback_core::rollout::{Ending, LEAST_LEFT, Share};
 use snapback_engine::record::Records;
 use snapback_testkit::simulated::{Fate, Value};
@@ -119,6 +120,14 @@ fn a_batch_that_can_not_be_whole_is_not_begun() {
     // One that refuses when it is begun undoes those that were begun beside it.
     let ran = with_one(Fate::Refuses);
     assert_eq!((old(&ran), ran.results()[3]), (10, HostResult::Refused));
+}
+
+#[test]
+fn every_probe_gets_in_before_the_first_host_is_confirmed() {
+    let mut theatre = Theatre::new(works(5)).together();
+    theatre.proof = Proof { probes: 3, ..Proof::default() };
+    let ran = theatre.play();
+    assert_eq!((ran.count(HostResult::Confirmed), ran.truth.knocks), (5, [10, 0]));
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn work_out(path: &Path, document: &Document, request: &LoadRequest, report: &Re
     let parallel = rollout.parallel.unwrap_or(PARALLEL);
     let connect_parallel = rollout.connect_parallel.unwrap_or(CONNECT_PARALLEL);
     if let Some(scope) = document.confirm.as_ref().and_then(|confirm| confirm.value.scope.as_ref()) {
-        course.scope = scope.value;
+        course.confirm_scope = scope.value;
         bench.judge_together(scope, &course, &jobs, (parallel, connect_parallel));
     }
     let dir = path.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });

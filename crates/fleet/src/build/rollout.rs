@@ -44,7 +44,7 @@ impl Bench<'_> {
             begins_at_gate: false,
             gate_timeout: rollout.gate_timeout.as_ref().map_or(GATE_TIMEOUT, |time| time.value),
             unreachable: rollout.unreachable.unwrap_or_default(),
-            scope: ConfirmScope::Host,
+            confirm_scope: ConfirmScope::Host,
             progress_deadline: rollout.progress_deadline.as_ref().map(|time| time.value),
             stop_after: None,
         }

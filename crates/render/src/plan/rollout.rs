@@ -15,7 +15,7 @@ const MOST_BATCHES: usize = 20;
 /// is confirmed by itself.
 pub(super) fn page(view: &PlanView<'_>) -> String {
     let course = view.course;
-    if !course.staged && course.batches.len() < 2 && course.scope == ConfirmScope::Host {
+    if !course.staged && course.batches.len() < 2 && course.confirm_scope == ConfirmScope::Host {
         return String::new();
     }
     let palette = view.palette();
@@ -76,7 +76,7 @@ fn rules(view: &PlanView<'_>) -> Vec<String> {
 
 /// Tells that the hosts of a batch stand or fall together, and how long one may wait armed for the others.
 fn together(view: &PlanView<'_>) -> Option<String> {
-    if view.course.scope == ConfirmScope::Host {
+    if view.course.confirm_scope == ConfirmScope::Host {
         return None;
     }
     let times = view.course.batches.iter().filter(|batch| batch.hosts.len() > 1).map(|batch| {

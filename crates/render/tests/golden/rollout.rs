@@ -51,7 +51,7 @@ fn what_a_failure_undoes_is_on_the_page_and_in_the_question() {
 
 #[test]
 fn hosts_that_are_confirmed_as_one_are_told_so_with_the_longest_that_one_may_wait_armed() {
-    let course = Course { scope: ConfirmScope::Batch, ..Course::in_one_batch(2) };
+    let course = Course { confirm_scope: ConfirmScope::Batch, ..Course::in_one_batch(2) };
     let planned =
         Planned::default().course(course).host("a", Vec::new(), Vec::new()).host("b", Vec::new(), Vec::new());
     let rule = "  confirmed as one: all hosts of a batch stay armed until all have passed, 7m 23s at the longest; one that \
@@ -60,7 +60,7 @@ fn hosts_that_are_confirmed_as_one_are_told_so_with_the_longest_that_one_may_wai
     assert!(page.contains(&format!("rollout in 1 batch\n  batch 1, 2 hosts: a, b\n{rule}")), "{page}");
     let question = planned.view(false, prompt_text);
     assert!(question.contains(rule), "{question}");
-    let alone = Course { scope: ConfirmScope::Batch, ..Course::in_one_batch(1) };
+    let alone = Course { confirm_scope: ConfirmScope::Batch, ..Course::in_one_batch(1) };
     let page = Planned::default().course(alone).host("a", Vec::new(), Vec::new()).view(false, render_plan);
     assert!(!page.contains("confirmed as one"), "{page}");
 }

@@ -66,6 +66,8 @@ pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> V
         vec![Do(Deed::TakeLease)]
     } else if is("unlease ") {
         vec![Do(Deed::EndLease)]
+    } else if is("knock ") {
+        vec![Do(Deed::Knock)]
     } else if is("confirm ") {
         vec![Do(Deed::Confirm)]
     } else if is("follow ") {

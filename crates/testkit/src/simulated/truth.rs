@@ -40,6 +40,8 @@ pub struct Truth {
     pub confirmed_after: BTreeMap<String, Duration>,
     /// What was left of its window when each confirmed host was.
     pub confirmed_with: BTreeMap<String, Duration>,
+    /// How often somebody knocked before the first host was confirmed, and after.
+    pub knocks: [usize; 2],
     /// How often a host was given more time.
     pub extensions: usize,
     /// How long each decided host was armed.
@@ -94,6 +96,7 @@ pub(super) enum Deed {
     BeReady,
     CutOff { comes_back: bool },
     RollBack,
+    Knock,
     Confirm,
     TellJournal,
 }
@@ -200,6 +203,10 @@ impl Truth {
             Deed::Extend { by } => {
                 self.extensions += usize::from(tx.is_open());
                 tx.extend(by)
+            }
+            Deed::Knock => {
+                self.knocks[usize::from(!self.confirmed_after.is_empty())] += 1;
+                vec!["let_in".to_owned()]
             }
             Deed::Confirm => self.confirm(host),
             Deed::TellJournal => tx.journal(),
