@@ -42,7 +42,7 @@ pub(crate) struct Args {
 /// What every command takes.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct GlobalArgs {
-    /// Say more: -v output of commands, -vv everything and ssh's own words
+    /// Say more: -v output of commands, and each of many hosts; -vv everything and ssh's own words
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// `human` is for people; `json` is one object a line on stdout

@@ -1,15 +1,19 @@
 //! What `deploy doctor` found, and how to mend it.
 
+mod fold;
+
+use crate::board::FEW;
 use crate::columns::aligned;
 use crate::json::to_json;
 use crate::palette::Palette;
+use crate::quantity::{count, grouped};
 use crate::told::{cut, one_line};
 use serde::Serialize;
 use snapback_core::event::{VERSION, visible};
 use std::io;
 
 /// How an item of the examination came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// As it should be.
@@ -63,25 +67,33 @@ pub fn worst(rows: &[DoctorRow]) -> Health {
     rows.iter().map(|row| row.ok).max().unwrap_or(Health::Good)
 }
 
-/// Renders what was found, a block for each host, each mend on lines of its own to be pasted.
+/// Renders what was found, a block for each host, each mend on lines of its own to be pasted. Of more than a few hosts
+/// only what isn't as it should be, once for all of which it is found, unless `all` is asked for.
 #[must_use]
-pub fn render_doctor(rows: &[DoctorRow], marks: Marks, colour: bool) -> String {
+pub fn render_doctor(rows: &[DoctorRow], marks: Marks, all: bool, colour: bool) -> String {
     let palette = Palette::new(colour);
-    let cells: Vec<_> = rows
+    let (blocks, good) = match fold::each(rows) {
+        each if all || each.len() <= FEW => (each, 0),
+        _ => fold::alike(rows),
+    };
+    let cells: Vec<_> = blocks
         .iter()
+        .flat_map(|block| &block.rows)
         .map(|row| [painted(row.ok, marks.of(row.ok), palette), one_line(&row.item), one_line(&row.found)])
         .collect();
+    let mut lines = aligned(&cells).into_iter();
     let mut out = String::new();
-    let mut host = None;
-    for (row, line) in rows.iter().zip(aligned(&cells)) {
-        if host != Some(&row.host) {
-            out.push_str(&format!("{}\n", palette.heading(&one_line(&row.host))));
-            host = Some(&row.host);
+    for block in &blocks {
+        out.push_str(&format!("{}\n", palette.heading(&one_line(&block.head()))));
+        for (row, line) in block.rows.iter().zip(&mut lines) {
+            out.push_str(&format!("  {line}\n"));
+            for mend in row.mend.lines().filter(|line| !line.trim().is_empty()) {
+                out.push_str(&format!("      {}\n", cut(&visible(mend))));
+            }
         }
-        out.push_str(&format!("  {line}\n"));
-        for mend in row.mend.lines().filter(|line| !line.trim().is_empty()) {
-            out.push_str(&format!("      {}\n", cut(&visible(mend))));
-        }
+    }
+    if good > 0 {
+        out.push_str(&format!("{}: nothing is wrong\n", count(good, "host")));
     }
     out.push_str(&totals(rows));
     out
@@ -113,8 +125,8 @@ fn totals(rows: &[DoctorRow]) -> String {
     let number = |health| rows.iter().filter(|row| row.ok == health).count();
     format!(
         "{} good, {} to look at, {} bad\n",
-        number(Health::Good),
-        number(Health::Warn),
-        number(Health::Bad)
+        grouped(number(Health::Good)),
+        grouped(number(Health::Warn)),
+        grouped(number(Health::Bad))
     )
 }

@@ -1,11 +1,16 @@
 //! What hosts say of their open and last transactions.
 
+mod fold;
+
+use crate::board::FEW;
 use crate::columns::aligned;
 use crate::json::to_json;
 use crate::lease::what_for;
+use crate::names::without_name;
 use crate::palette::Palette;
-use crate::quantity::{age, limit};
+use crate::quantity::{age, count, limit};
 use crate::told::one_line;
+use fold::{Alike, alike};
 use serde::Serialize;
 use snapback_core::host::HostName;
 use snapback_core::inspection::Pending;
@@ -49,22 +54,38 @@ pub struct LastRun {
     pub items: Vec<String>,
 }
 
-/// Renders hosts as one block of aligned columns.
+/// Renders hosts as one block of aligned columns. Of more than a few, those of which the same is told have one row unless
+/// `all` are asked for.
 #[must_use]
-pub fn render_status(rows: &[StatusRow], colour: bool) -> String {
+pub fn render_status(rows: &[StatusRow], all: bool, colour: bool) -> String {
     let palette = Palette::new(colour);
+    let folded: Vec<_> = if all || rows.len() <= FEW {
+        rows.iter().map(|row| Alike { first: row, oldest: row, hosts: 1 }).collect()
+    } else {
+        alike(rows)
+    };
     let mut cells = vec![["HOST", "OPEN", "LAST"].map(str::to_owned)];
-    cells.extend(rows.iter().map(|row| row_cells(row, palette)));
+    cells.extend(folded.iter().map(|alike| alike_cells(alike, palette)));
     let lines = aligned(&cells);
     let mut out = format!("{}\n", lines[0]);
-    for (row, line) in rows.iter().zip(&lines[1..]) {
+    for (Alike { first, .. }, line) in folded.iter().zip(&lines[1..]) {
         out.push_str(line);
         out.push('\n');
-        for item in row.items.iter().chain(row.last.iter().flat_map(|last| &last.items)) {
+        for item in first.items.iter().chain(first.last.iter().flat_map(|last| &last.items)) {
             out.push_str(&format!("    {}\n", palette.bad(&one_line(item))));
         }
     }
     out
+}
+
+fn alike_cells(alike: &Alike<'_>, palette: Palette) -> [String; 3] {
+    let [host, open, last] = row_cells(alike.oldest, palette);
+    if alike.hosts == 1 {
+        return [host, open, last];
+    }
+    let (first, oldest) = (alike.first.host.as_str(), alike.oldest.host.as_str());
+    let rest = count(alike.hosts - 1, "more host");
+    [format!("{first} and {rest}"), open, without_name(&last, oldest)]
 }
 
 /// Renders hosts as one line of JSON: `{"v":1,"hosts":[...]}`.

@@ -26,7 +26,7 @@ pub(crate) async fn run(global: GlobalArgs, args: FleetArgs) -> anyhow::Result<u
         .await
         .concat();
     match global.output {
-        Output::Human => print(&render_doctor(&rows, marks(), colour_out())),
+        Output::Human => print(&render_doctor(&rows, marks(), global.verbose > 0, colour_out())),
         Output::Json => print(&doctor_json(&rows)?),
     }
     let code = if worst(&rows) == Health::Bad { ExitCode::Failed } else { ExitCode::Good };

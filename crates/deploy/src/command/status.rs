@@ -20,7 +20,7 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs) -> anyhow::Result
         .await;
     match global.output {
         Output::Human => {
-            print(&render_status(&rows, colour_out()));
+            print(&render_status(&rows, global.verbose > 0, colour_out()));
             if let Some(fleet) = &pending.fleet
                 && let Some(last) = pending.asker.records.of_fleet(fleet).next()
             {

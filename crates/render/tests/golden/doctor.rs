@@ -24,7 +24,7 @@ fn fleet() -> Vec<DoctorRow> {
 
 #[test]
 fn ticks_and_crosses_with_mends_to_paste() {
-    assert_snapshot!(render_doctor(&fleet(), Marks::Unicode, false), @"
+    assert_snapshot!(render_doctor(&fleet(), Marks::Unicode, false, false), @"
     controller
       ✓  ssh        OpenSSH 9.2
     web1
@@ -38,7 +38,7 @@ fn ticks_and_crosses_with_mends_to_paste() {
 
 #[test]
 fn words_where_ticks_cannot_be_shown() {
-    let page = render_doctor(&fleet(), Marks::Ascii, false);
+    let page = render_doctor(&fleet(), Marks::Ascii, false, false);
     assert!(page.is_ascii(), "{page}");
     assert_snapshot!(page, @"
     controller
@@ -70,6 +70,33 @@ fn the_same_as_json() {
 #[test]
 fn nothing_a_target_says_drives_the_terminal() {
     let rows = [row(HOSTILE, HOSTILE, Health::Bad, HOSTILE, HOSTILE)];
-    assert_harmless(&render_doctor(&rows, Marks::Ascii, false));
+    assert_harmless(&render_doctor(&rows, Marks::Ascii, false, false));
     assert_harmless(&doctor_json(&rows).unwrap());
+}
+
+#[test]
+fn of_three_thousand_hosts_what_is_wrong_is_told_once() {
+    let rows: Vec<_> = (0..3_000)
+        .flat_map(|at| {
+            let name = format!("web{at:04}");
+            let latency = format!("connects in {at} ms");
+            let keyscan = format!("ssh-keyscan {name} >> known_hosts");
+            let mut rows = vec![row(&name, "ssh", Health::Good, &latency, "")];
+            rows.extend(
+                (at % 1_000 == 5).then(|| row(&name, "host key", Health::Bad, "not known", &keyscan)),
+            );
+            rows.extend((at == 7).then(|| row(&name, "boot hook", Health::Warn, "none: no systemd", "")));
+            rows
+        })
+        .collect();
+    assert_snapshot!(render_doctor(&rows, Marks::Ascii, false, false), @"
+    web0005, web1005, web2005 (3 hosts; told of the first)
+      BAD   host key   not known
+          ssh-keyscan web0005 >> known_hosts
+    web0007
+      warn  boot hook  none: no systemd
+    2,996 hosts: nothing is wrong
+    3,000 good, 1 to look at, 3 bad
+    ");
+    assert_eq!(render_doctor(&rows, Marks::Ascii, true, false).lines().count(), 6_008);
 }

@@ -84,8 +84,8 @@ fn whatever_a_target_says_no_page_drives_the_terminal_or_has_no_end() {
             screen.contents(),
             plan.view(false, render_plan),
             plan.view(false, prompt_text),
-            render_status(&rows, false),
-            render_doctor(&items, Marks::Ascii, false),
+            render_status(&rows, false, false),
+            render_doctor(&items, Marks::Ascii, false, false),
         ];
         for (at, page) in pages.iter().enumerate() {
             assert_harmless(page);

@@ -58,7 +58,7 @@ fn fleet() -> Vec<StatusRow> {
 
 #[test]
 fn one_aligned_block() {
-    assert_snapshot!(render_status(&fleet(), false), @"
+    assert_snapshot!(render_status(&fleet(), false, false), @"
     HOST               OPEN                                                                                                LAST
     web1               -                                                                                                   confirmed 2h ago by ops@ci (01TX)
     web10.example.org  applied since 5m by me@desk, undoes in 40s, new ports                                               rolled_back 2h ago by ops@ci (01TX)
@@ -101,14 +101,42 @@ pub(crate) fn rows_saying(said: &str) -> Vec<StatusRow> {
 #[test]
 fn nothing_a_target_says_drives_the_terminal() {
     let rows = rows_saying(HOSTILE);
-    assert_harmless(&render_status(&rows, false));
+    assert_harmless(&render_status(&rows, false, false));
     assert_harmless(&status_json(&rows).unwrap());
-    assert_eq!(render_status(&rows, false).lines().count(), 5);
+    assert_eq!(render_status(&rows, false, false).lines().count(), 5);
 }
 
 #[test]
 fn colour_changes_no_word_and_no_column() {
-    let coloured = render_status(&fleet(), true);
+    let coloured = render_status(&fleet(), false, true);
     assert!(coloured.contains("\u{1b}["));
-    assert_eq!(console::strip_ansi_codes(&coloured), render_status(&fleet(), false));
+    assert_eq!(console::strip_ansi_codes(&coloured), render_status(&fleet(), false, false));
+}
+
+#[test]
+fn of_three_thousand_hosts_those_stand_out_of_which_something_else_is_told() {
+    let mut rows: Vec<_> = (0..3_000)
+        .map(|at| StatusRow { last: ended("confirmed", &[]), ..row(&format!("web{at:04}")) })
+        .collect();
+    for (at, row) in rows.iter_mut().enumerate() {
+        if let Some(last) = &mut row.last {
+            last.ended_age_secs += at as u64;
+        }
+    }
+    rows[7].pending = Some(pending("me@desk"));
+    rows[8].last = None;
+    for row in &mut rows[2_000..2_100] {
+        row.error = Some(format!("{}: connection refused", row.host));
+    }
+    rows[2_999].last = ended("rollback_failed", &["handler failed"]);
+    assert_snapshot!(render_status(&rows, false, false), @"
+    HOST                          OPEN                                                   LAST
+    web0000 and 2,896 more hosts  -                                                      confirmed 2h ago by ops@ci (01TX)
+    web0007                       applied since 5m by me@desk, undoes in 40s, new ports  confirmed 2h ago by ops@ci (01TX)
+    web0008                       -                                                      -
+    web2000 and 99 more hosts     ?                                                      could not be asked: HOST: connection refused
+    web2999                       -                                                      rollback_failed 2h ago by ops@ci (01TX)
+        handler failed
+    ");
+    assert_eq!(render_status(&rows, true, false).lines().count(), 3_002);
 }
