@@ -58,7 +58,10 @@ files_same() {
 # files_report N ENTRY PATH RAW UID GID SIZE MTIME SUM
 files_report() {
 	fr_target=
-	[ "$7" = - ] || is_linkable "$7" "$3" || REPLACED_KIB=$((REPLACED_KIB + ${7%???} + 1))
+	if [ "$7" != - ]; then
+		REPLACED_COUNT=$((REPLACED_COUNT + 1))
+		is_linkable "$7" "$3" || REPLACED_KIB=$((REPLACED_KIB + ${7%???} + 1))
+	fi
 	[ ! -L "$3" ] || fr_target=$(readlink "$3")
 	report "path n=$1 e=$2 raw=$4 uid=$5 gid=$6 size=${7#-} sum=$9 -- $fr_target"
 	# Texts for the diff: regular files up to 64 KiB.

@@ -203,7 +203,7 @@ tell_path() {
 	# shellcheck disable=SC2086 # words, split on purpose
 	set -- "$1" $td_due
 	case $6 in ????*) REPLACED_KIB=$((REPLACED_KIB + 2 * ${6%???})) ;; esac
-	REPLACED_KIB=$((REPLACED_KIB + 2))
+	REPLACED_KIB=$((REPLACED_KIB + 2)) REPLACED_COUNT=$((REPLACED_COUNT + 2))
 	shown "$td_path"
 	report "revert_path n=$1 what=$td_what conflict=$td_conflict was=$3,$4,$5,$8 now=$td_is -- $SHOWN"
 }

@@ -22,10 +22,11 @@ report() {
 	[ "$REPORT_ALOUD" = 0 ] || tell "$*"
 }
 
-# Inspects all changes; sets STATE_DIGEST over everything that was found, and REPLACED_KIB.
+# Inspects all changes; sets STATE_DIGEST over everything that was found, REPLACED_KIB and
+# REPLACED_COUNT.
 inspect_changes() {
 	true >"$REPORT"
-	REPLACED_KIB=0
+	REPLACED_KIB=0 REPLACED_COUNT=0
 	ich_n=0
 	while [ "$ich_n" -lt "$SPEC_changes" ]; do
 		read_change "$ich_n" && "${CHANGE_KIND}_inspect" "$ich_n" || return 1

@@ -108,21 +108,6 @@ stage_changes() {
 	done
 }
 
-# Room for the copies of what will be replaced, and for a megabyte of journal and reserve.
-check_space() {
-	cs_need=$((1024 + REPLACED_KIB))
-	for cs_list in "$JOB"/c/*/watch; do
-		[ -s "$cs_list" ] || continue
-		while IFS= read -r cs_path; do
-			[ ! -e "$cs_path" ] || cs_need=$((cs_need + $(du -sk -- "$cs_path" 2>/dev/null | cut -f1)))
-		done <"$cs_list"
-	done
-	read_free "$STATE_DIR"
-	# Ten digits are a terabyte and more than some shells can compare.
-	[ "${#FREE_KIB}" -ge 10 ] || [ "$FREE_KIB" -ge "$cs_need" ] ||
-		refuse no_space "the guard needs $cs_need KiB in $STATE_DIR and $FREE_KIB are free"
-}
-
 snapshot_changes() {
 	sc_n=0
 	while [ "$sc_n" -lt "$SPEC_changes" ]; do

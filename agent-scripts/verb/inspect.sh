@@ -20,7 +20,10 @@ verb_inspect() {
 		tell_limits
 		[ "${1:-}" != texts ] || tell_texts
 		tell "state_digest sum=$STATE_DIGEST"
-		! is_seconds "$SPEC_lease" || ! is_any_due || lease_host "$SPEC_run" "$SPEC_lease" || :
+		if is_any_due; then
+			tell_space
+			! is_seconds "$SPEC_lease" || lease_host "$SPEC_run" "$SPEC_lease"
+		fi
 	fi
 	drop_inbox
 	tell end
@@ -43,15 +46,6 @@ tell_host() {
 	th_shell=$(readlink "/proc/$$/exe" 2>/dev/null)
 	tell "hello version=1 uid=$UID_NOW backend=$BACKEND hook=$HOOK volatile=$th_volatile free_kib=$FREE_KIB shell=${th_shell##*/} -- $STATE_DIR"
 	read_connection || tell "limit kind=no_connection -- no sshd or dropbear was found above this session: a confirmation could not be proved fresh"
-}
-
-# Sets FREE_KIB of the file system that a path lies on.
-read_free() {
-	FREE_KIB=0
-	# The heading has seven words; the fourth number behind it is what is free.
-	# shellcheck disable=SC2046 # words, split on purpose
-	set -- $(df -Pk "$1" 2>/dev/null)
-	[ $# -lt 11 ] || FREE_KIB=${11}
 }
 
 tell_texts() {

@@ -17,6 +17,7 @@ mod e2e_refused;
 mod e2e_rescue;
 mod e2e_resort;
 mod e2e_rollout;
+mod e2e_room;
 mod e2e_stage;
 mod e2e_targets;
 mod e2e_together;

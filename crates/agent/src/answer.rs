@@ -199,8 +199,10 @@ fn marked(line: &str) -> Option<Answer> {
         "no_become" => Answer::NoBecome { uid: f.number("uid"), why: text },
         "inside" => Answer::Inside { how: visible(&f.word_of("how")) },
         "unpack_failed" => Answer::UnpackFailed(text),
-        "hello" | "limit" | "path" | "delete" | "script" | "texts" | "state_digest" | "revert_path"
-        | "revert_script" | "revert_handler" => Answer::Inspect(InspectLine::Marked(line.to_owned())),
+        "hello" | "limit" | "space" | "path" | "delete" | "script" | "texts" | "state_digest"
+        | "revert_path" | "revert_script" | "revert_handler" => {
+            Answer::Inspect(InspectLine::Marked(line.to_owned()))
+        }
         "held" => Answer::Held(held(&f)),
         "freed" => Answer::Freed,
         "pending" => Answer::Pending(pending(&f)),

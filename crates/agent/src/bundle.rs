@@ -25,6 +25,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/theirs.sh"),
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
+    include_str!("../../../agent-scripts/lib/space.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
     include_str!("../../../agent-scripts/lib/last_resort.sh"),
     include_str!("../../../agent-scripts/lib/carry.sh"),

@@ -7,6 +7,7 @@ use snapback_core::content::Sha256Hex;
 use snapback_core::event::visible;
 use snapback_core::inspection::{
     ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState, RevertFound, RevertPath,
+    SnapshotSpace,
 };
 use snapback_core::job::HostJob;
 use std::collections::BTreeMap;
@@ -87,6 +88,13 @@ impl Inspected {
             "hello" => self.inspection.guard = guard_facts(&f, &self.inspection.guard.limits),
             "limit" => self.inspection.guard.limits.push(visible(f.text)),
             "texts" => self.texts_of = n,
+            "space" => {
+                self.inspection.space = Some(SnapshotSpace {
+                    copies_bytes: f.number::<u64>("copies_kib").saturating_mul(1024),
+                    copies: f.number("copies"),
+                    free_inodes: f.get("free_inodes").and_then(|number| number.parse().ok()),
+                });
+            }
             "state_digest" => {
                 self.inspection.state_digest = f.word_of("sum");
                 self.digest_seen = true;

@@ -16,6 +16,9 @@ pub struct Inspection {
     /// Another run that is about to change the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// What the snapshot would take there, where anything would change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SnapshotSpace>,
     /// SHA-256 over the inspected state; `begin` refuses when it is no longer the same.
     pub state_digest: String,
 }
@@ -26,6 +29,17 @@ impl Inspection {
     pub fn is_unchanged(&self) -> bool {
         self.changes.iter().all(|c| !c.would_change())
     }
+}
+
+/// What a snapshot would take on the file system of the state directory, and how many files more that may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotSpace {
+    /// Bytes of the copies.
+    pub copies_bytes: u64,
+    /// How many copies there would be.
+    pub copies: u64,
+    /// Files that may still be made; nothing where the file system doesn't count them.
+    pub free_inodes: Option<u64>,
 }
 
 /// How a guard can be armed on a target.

@@ -251,3 +251,29 @@ fn a_probe_asks_each_remote_check_once_and_leaves_nothing() {
         assert!(fs::read_dir(t.state().join("inbox")).is_ok_and(|mut inbox| inbox.next().is_none()));
     });
 }
+
+#[test]
+fn what_the_snapshot_would_take_is_told_where_something_would_change() {
+    everywhere(|t| {
+        for name in ["old/a", "old/b", "tree/one", "tree/two"] {
+            t.write(name, "x".repeat(3000));
+        }
+        let same = Work::new().files(Files::new().file(t.dest("old/a"), "x".repeat(3000), 0o644));
+        chmod(&t.dest("old/a"), 0o644);
+        assert_eq!(t.inspect(&same).0.inspection.space, None);
+        let files = Files::new().file(t.dest("old/a"), "new", 0o644).file(t.dest("old/b"), "new", 0o644);
+        let mut watcher = script("true");
+        watcher.watch = vec![t.dest("tree"), t.dest("absent")];
+        let space = |work: Work| t.inspect(&work).0.inspection.space.unwrap();
+        let replaced = space(Work::new().files(files.clone().file(t.dest("fresh"), "new", 0o644)));
+        assert_eq!(
+            (replaced.copies, replaced.copies_bytes),
+            (2, 2 * 4 * 1024),
+            "what is new replaces nothing"
+        );
+        let both = space(Work::new().files(files).script(watcher));
+        assert_eq!(both.copies, 2 + 3, "the directory counts");
+        assert!(both.copies_bytes >= replaced.copies_bytes + 2 * 3000, "{both:?}");
+        assert!(both.free_inodes.is_none_or(|free| free > 0), "{both:?}");
+    });
+}

@@ -111,7 +111,7 @@ impl HostTask {
         self.tell(EventKind::HostInspected { changes });
         // What would be refused later is known now where it keeps others from being begun.
         let matters = self.shared.course.staged || self.shared.course.confirm_scope == ConfirmScope::Batch;
-        match preflight::refusal(&self.inspected.inspection, &self.spec).filter(|_| matters) {
+        match preflight::refusal(&self.job, &self.inspected.inspection, &self.spec).filter(|_| matters) {
             Some(verdict) => {
                 self.verdict = verdict;
                 self.hear(Input::TargetRefused);

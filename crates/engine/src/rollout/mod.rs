@@ -12,6 +12,7 @@ pub(crate) mod preflight;
 mod scope;
 mod signal;
 pub(crate) mod slots;
+mod space;
 
 pub use brake::Halt;
 pub use lock::Locking;

@@ -1,14 +1,12 @@
 //! What a look at a host tells already of why it could not be begun, so that a staged run stops before its first change.
 
+use super::space;
 use crate::verdict::Verdict;
 use snapback_core::inspection::Inspection;
-use snapback_core::job::RunSpec;
-
-/// What the record of a transaction and the reserve for its undo take at least.
-const LEAST_FREE_BYTES: u64 = 1 << 20;
+use snapback_core::job::{HostJob, RunSpec};
 
 /// Returns why the host would refuse, in the words in which it would. Its own look, under its lock, is what decides.
-pub(crate) fn refusal(inspection: &Inspection, spec: &RunSpec) -> Option<Verdict> {
+pub(crate) fn refusal(job: &HostJob, inspection: &Inspection, spec: &RunSpec) -> Option<Verdict> {
     let guard = &inspection.guard;
     // Whoever else holds it is dealt with by the run: a rollback that failed waits for a person.
     if let Some(pending) = inspection.pending.as_ref().filter(|pending| pending.state == "rollback_failed") {
@@ -25,12 +23,5 @@ pub(crate) fn refusal(inspection: &Inspection, spec: &RunSpec) -> Option<Verdict
         let text = "no boot hook can be installed there, so a reboot inside the window would leave the change in place";
         return Some(Verdict::refused("no_boot_hook", text, None));
     }
-    if guard.free_bytes < LEAST_FREE_BYTES {
-        let text = format!(
-            "{} bytes are free in {}, which is not enough for a guard",
-            guard.free_bytes, guard.state_dir
-        );
-        return Some(Verdict::refused("no_space", &text, None));
-    }
-    None
+    space::refusal(job, inspection)
 }
