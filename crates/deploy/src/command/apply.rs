@@ -1,5 +1,6 @@
 //! `deploy FLEET`: plan, ask, change.
 
+use super::compensate::warn_of_leftovers;
 use crate::args::{ApplyArgs, GlobalArgs, Output};
 use crate::exit::Usage;
 use crate::faces::{self, Faces, complain, print};
@@ -78,6 +79,7 @@ pub(super) async fn perform(
     if !consent.dry_run {
         ask::must_be_able_to_ask(consent.yes)?;
     }
+    warn_of_leftovers(global, &fleet.name)?;
     let (run, faces) = prepare(global, fleet, (spec, origin), consent.locking())?;
     let interrupt = interrupt::watch(run.halt(), faces.armed.clone());
     let planned = run.plan().await;

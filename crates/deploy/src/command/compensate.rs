@@ -16,6 +16,9 @@ use snapback_engine::settle::Wish;
 use snapback_fleet::Fleet;
 use std::collections::BTreeMap;
 
+/// How many hosts a warning names.
+const MOST_NAMED: usize = 10;
+
 /// `deploy abort`: tells a run that is at work to start no more hosts; of one that is over, what it has left on the
 /// controller is undone.
 pub(crate) async fn abort(global: GlobalArgs, args: RunArgs) -> anyhow::Result<u8> {
@@ -57,6 +60,21 @@ pub(super) async fn compensate(
         complain(&told(host, &record.header.run));
     }
     Ok(done.iter().all(|host| host.left.is_empty()))
+}
+
+/// Warns of local changes that earlier runs of the fleet have left open: what they did on the controller still holds.
+pub(super) fn warn_of_leftovers(global: &GlobalArgs, fleet: &str) -> anyhow::Result<()> {
+    for left in local_change::left_open(&wiring::records(global)?, fleet) {
+        let hosts: Vec<_> = left.hosts.iter().take(MOST_NAMED).map(HostName::as_str).collect();
+        let more = left.hosts.len() - hosts.len();
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        complain(&format!(
+            "warning: run {0} has left changes on the controller for {1}{more}, neither undone nor finished\n  next: deploy abort {0}",
+            left.run,
+            hosts.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 fn told(host: &Compensated, run: &str) -> String {

@@ -1,6 +1,7 @@
 //! `deploy plan`: what would change; nothing is changed.
 
 use super::apply::{Origin, plan_code, prepare, print_plan};
+use super::compensate::warn_of_leftovers;
 use crate::args::{GlobalArgs, Output, PlanArgs};
 use crate::{jumps, wiring};
 use snapback_engine::rollout::Locking;
@@ -10,6 +11,7 @@ pub(crate) async fn run(global: GlobalArgs, args: PlanArgs) -> anyhow::Result<u8
     let mut fleet = wiring::load_fleet(&args.fleet.fleet, &args.fleet.select)?;
     jumps::keep_apart(&global, &mut fleet).await?;
     let spec = wiring::run_spec(&fleet, "", false);
+    warn_of_leftovers(&global, &fleet.name)?;
     let (run, faces) = prepare(&global, &fleet, (spec, Origin::default()), Locking::Off)?;
     let planned = run.plan().await;
     faces.make_way().await;

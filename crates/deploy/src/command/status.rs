@@ -1,5 +1,6 @@
 //! `deploy status`: what is pending, and how the last transaction ended.
 
+use super::compensate::warn_of_leftovers;
 use crate::args::{GlobalArgs, Output, PendingArgs};
 use crate::faces::{colour_out, print};
 use crate::pending;
@@ -28,6 +29,9 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs) -> anyhow::Result
             }
         }
         Output::Json => print(&status_json(&rows)?),
+    }
+    if let Some(fleet) = &pending.fleet {
+        warn_of_leftovers(&global, fleet)?;
     }
     Ok(code(&rows) as u8)
 }

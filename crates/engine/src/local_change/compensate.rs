@@ -36,6 +36,28 @@ pub fn open_hosts(record: &RunRecord) -> Vec<HostName> {
     open_steps(&record.local).into_keys().collect()
 }
 
+/// A run that is over and has left local changes open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOpen {
+    /// The run.
+    pub run: String,
+    /// The hosts that they were made for.
+    pub hosts: Vec<HostName>,
+}
+
+/// Returns the runs of a fleet that have left local changes neither undone nor finished, newest first. Only records of
+/// runs that made any are read.
+#[must_use]
+pub fn left_open(records: &Records, fleet: &str) -> Vec<LeftOpen> {
+    let with_any = records.runs().into_iter().filter(|run| records.local_folder(run).exists());
+    let read = with_any.filter_map(|run| records.open(fleet, Some(&run)).ok());
+    let open = read.filter(|record| !record.is_running).map(|record| {
+        let hosts = open_hosts(&record);
+        LeftOpen { run: record.header.run, hosts }
+    });
+    open.filter(|left| !left.hosts.is_empty()).collect()
+}
+
 /// Does what is left to be done, host by host, with the values that the record holds; goes on writing the record.
 /// Doing it again does only what failed.
 ///

@@ -7,7 +7,7 @@ mod compensate;
 mod journal;
 mod leftover;
 
-pub use compensate::{Compensated, HostEnd, compensate, open_hosts};
+pub use compensate::{Compensated, HostEnd, LeftOpen, compensate, left_open, open_hosts};
 pub use journal::LocalEntry;
 
 use crate::local_check::tail::clean;
