@@ -26,4 +26,5 @@ mod plan;
 mod proof;
 mod secrets;
 mod stage;
+mod undone;
 mod ways;

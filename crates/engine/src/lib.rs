@@ -21,5 +21,5 @@ mod talk;
 mod verdict;
 
 pub use becoming::SudoPassword;
-pub use run::{Planned, Run, RunParts};
+pub use run::{Continued, Planned, Run, RunParts};
 pub use stream::{EventReceiver, Events, events};

@@ -5,10 +5,12 @@
 //! was to do, then comes a line for each host that will be begun, all synced before the first `begin` is sent; then
 //! every event, each made durable as it comes.
 
+mod before;
 mod left;
 mod log;
 mod read;
 
+pub use before::{Before, Earlier};
 pub use left::Torn;
 pub(crate) use log::RunLog;
 pub use read::{Progress, RecordError, RunRecord};
@@ -54,6 +56,9 @@ pub struct RunHeader {
     pub vars: Vec<(String, String)>,
     /// The run that it goes on with, if it does.
     pub continues: Option<String>,
+    /// What that had come to, where both count as one.
+    #[serde(default)]
+    pub before: Before,
 }
 
 /// One line of a record.
@@ -271,6 +276,7 @@ mod tests {
             course: Course::in_one_batch(3),
             vars: Vec::new(),
             continues: None,
+            before: Before::default(),
         }
     }
 
@@ -334,6 +340,25 @@ mod tests {
         assert_eq!(told(&records, "shop", Some("02RUN")), newer);
         std::fs::write(dir.path().join("state/runs/03RUN.jsonl"), "what?\n").unwrap();
         assert!(told(&records, "shop", Some("03RUN")).starts_with("the record of run 03RUN can't be read: "));
+    }
+
+    #[test]
+    fn what_was_to_be_undone_is_due_and_counts_as_no_failure_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (records, log) = begun(dir.path(), "01RUN", header(1, "shop"));
+        log.append(&ended("a", HostResult::Confirmed));
+        log.append(&ended("b", HostResult::Confirmed));
+        let cause = "check 'shop' failed while baking".to_owned();
+        let kind = EventKind::GoingBack { to: "01RUN".to_owned(), cause: cause.clone() };
+        let host = Some(record("a").host);
+        log.append(&Entry::Event(Event { v: 1, at_ms: 1, run: "01RUN".to_owned(), host, kind }));
+        log.append(&ended("a", HostResult::RollbackFailed));
+        log.append(&ended("c", HostResult::RolledBack));
+        log.close().unwrap();
+        let before = records.open("shop", None).unwrap().before(&[], &[]);
+        let due: Vec<_> = before.confirmed.into_iter().map(|earlier| (earlier.host, earlier.due)).collect();
+        assert_eq!(due, [(record("a").host, Some(cause)), (record("b").host, None)]);
+        assert_eq!(before.failed, 1, "c alone: a is judged by what becomes of it now");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
 use crate::person::{Desk, Person};
-use crate::record::{Entry, RECORD_VERSION, Records, RunHeader};
+use crate::record::{Before, Earlier, Entry, RECORD_VERSION, Records, RunHeader};
+use crate::rollout::earlier;
 use crate::rollout::keeper::{Keeper, Leases};
 use crate::rollout::slots::Slots;
 use crate::rollout::{Halt, Locking, Signals};
@@ -40,8 +41,8 @@ pub struct RunParts {
     pub course: Course,
     /// `--var`, for whoever goes on with the run.
     pub vars: Vec<(String, String)>,
-    /// The run that this one goes on with, and how many hosts had failed in it.
-    pub continues: Option<(String, usize)>,
+    /// The run that this one goes on with.
+    pub continues: Option<Continued>,
     /// The bytes that the jobs name.
     pub contents: Contents,
     /// The folder that local commands run in: that of the fleet file.
@@ -62,10 +63,24 @@ pub struct RunParts {
     pub locking: Locking,
 }
 
+/// A run that another one goes on with.
+#[derive(Clone, Debug, Default)]
+pub struct Continued {
+    /// Its id.
+    pub run: String,
+    /// What it had come to; nothing of it where the other one counts for itself.
+    pub before: Before,
+    /// How the hosts are reached that it had confirmed.
+    pub jobs: Vec<HostJob>,
+}
+
 /// A run whose hosts have not been looked at.
 pub struct Run {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tasks: Vec<HostTask>,
+    /// Hosts that the run which this one goes on with has confirmed.
+    pub(crate) earlier: Vec<(Earlier, HostTask)>,
+    pub(crate) before: Before,
     pub(crate) halt: Halt,
     pub(crate) signals: Signals,
     pub(crate) hooks: Hooks,
@@ -99,7 +114,8 @@ impl Run {
     pub fn new(parts: RunParts) -> Self {
         let jobs = parts.jobs;
         let slots = Slots::new(parts.spec.connect_parallel);
-        let (continues, failed_before) = parts.continues.unzip();
+        let continues = parts.continues.as_ref().map(|continued| continued.run.clone());
+        let Continued { before, jobs: jobs_before, .. } = parts.continues.unwrap_or_default();
         let header = RunHeader {
             v: RECORD_VERSION,
             run: parts.spec.run.clone(),
@@ -111,6 +127,7 @@ impl Run {
             course: parts.course.clone(),
             vars: parts.vars,
             continues,
+            before: before.clone(),
         };
         let signals = parts.records.signals(&parts.spec.run);
         let shared = Arc::new(Shared {
@@ -126,15 +143,17 @@ impl Run {
             texts: parts.texts,
             desk: parts.person.map(Desk::new),
             course: parts.course,
-            failed_before: failed_before.unwrap_or_default(),
             slots,
             locking: parts.locking,
             leases: Leases::default(),
         });
+        let earlier = earlier::tasks(&shared, &before.confirmed, jobs_before);
         let tasks = jobs.into_iter().map(|job| HostTask::new(shared.clone(), job)).collect();
         Self {
             shared,
             tasks,
+            earlier,
+            before,
             halt: Halt::default(),
             signals,
             hooks: Hooks::default(),
@@ -245,7 +264,7 @@ impl Run {
         for task in &mut self.tasks {
             task.close_session().await;
         }
-        let results: Vec<_> = self.tasks.iter().map(HostTask::result).collect();
+        let results: Vec<_> = self.ended().map(HostTask::result).collect();
         let facts = RunFacts {
             interrupted: self.halt.is_stopped(),
             locked: self.tasks.iter().any(HostTask::is_locked_out),
@@ -256,8 +275,14 @@ impl Run {
         exit_code(&results, facts)
     }
 
+    /// The hosts of the run, and those of an earlier one that it has undone.
+    fn ended(&self) -> impl Iterator<Item = &HostTask> {
+        let undone = self.earlier.iter().map(|(_, task)| task).filter(|task| task.was_undone());
+        self.tasks.iter().chain(undone)
+    }
+
     fn finish(self, code: ExitCode) -> ExitCode {
-        let hosts = self.tasks.iter().map(|t| (t.job.host.to_string(), t.result())).collect();
+        let hosts = self.ended().map(|t| (t.job.host.to_string(), t.result())).collect();
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.shared.events.run(EventKind::RunFinished { hosts, exit_code: code as u8, ms });
         self.end_record();
@@ -272,16 +297,30 @@ impl Planned {
         self.run.tasks.iter().map(|t| HostFound { job: &t.job, found: t.found() }).collect()
     }
 
-    /// Returns whether any host would be changed.
+    /// Returns whether any host would be changed, or undone.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.is_held() || self.run.tasks.iter().any(|t| t.state == State::Planned)
+        let is_planned = self.run.tasks.iter().any(|t| t.state == State::Planned);
+        self.is_held() || is_planned || !self.to_undo().is_empty()
     }
 
     /// Returns whether another run holds a host: then nothing will be changed.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.run.is_held
+    }
+
+    /// Returns the hosts that were confirmed in the run which this one goes on with, and are taken back to before it
+    /// whatever becomes of the others.
+    #[must_use]
+    pub fn to_undo(&self) -> Vec<&HostName> {
+        let is_over = self.is_over_budget();
+        let run = &self.run;
+        let undone = run
+            .earlier
+            .iter()
+            .filter(|(earlier, _)| earlier.due.is_some() || is_over && run.is_covered(earlier));
+        undone.map(|(earlier, _)| &earlier.host).collect()
     }
 
     /// Returns whether more hosts have failed already than may: then nothing will be changed.

@@ -43,7 +43,9 @@ impl Asker {
         wish: Wish,
         at_once: usize,
     ) -> Vec<Left> {
-        let open: BTreeSet<HostName> = record.maybe_open().into_iter().collect();
+        let undos: BTreeMap<&HostName, &str> = record.maybe_undone().into_iter().collect();
+        let mut open: BTreeSet<HostName> = record.maybe_open().into_iter().collect();
+        open.extend(undos.keys().map(|host| (*host).clone()));
         let jobs: Vec<&HostJob> = jobs.iter().filter(|job| open.contains(&job.host)).collect();
         let asked = stream::iter(&jobs).map(|job| self.standing(job)).buffered(at_once.max(1));
         let standing: Vec<Result<Standing, Failure>> = asked.collect().await;
@@ -58,7 +60,13 @@ impl Asker {
         };
         let settling = jobs.iter().zip(standing).map(|(job, standing)| {
             let confirm = to_confirm.contains(&job.host);
-            self.settle_one(job, standing, &record.header.run, confirm)
+            let undo = undos.get(&job.host).copied();
+            async move {
+                let run = undo.unwrap_or(&record.header.run);
+                let left = self.settle_one(job, standing, run, confirm).await;
+                // An undo that was confirmed is no change that is in place.
+                Left { is_confirmed: left.is_confirmed && undo.is_none(), ..left }
+            }
         });
         stream::iter(settling).buffered(at_once.max(1)).collect().await
     }

@@ -51,6 +51,8 @@ pub struct PlanView<'a> {
     pub fleet: &'a str,
     /// The hosts, in file order.
     pub hosts: Vec<HostPlan<'a>>,
+    /// Hosts that an earlier run has confirmed, and that are taken back to before it first.
+    pub undone: Vec<&'a HostName>,
     /// In which batches and by which rules they are worked on.
     pub course: &'a Course,
     /// How many connections are opened at once.
@@ -118,6 +120,10 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
         out.push_str(&palette.bad(&format!("{}: {text}", headed(hosts, view.width))));
         out.push_str("\n\n");
     }
+    if let Some(text) = undone(view) {
+        out.push_str(&palette.bad(&text));
+        out.push_str("\n\n");
+    }
     out.push_str(&rollout::page(view));
     for note in view.notes {
         out.push_str(&palette.notable(&format!("note: {}", one_line(note))));
@@ -125,6 +131,13 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
     }
     out.push_str(&format!("{}: {}\n", one_line(view.fleet), view.counts()));
     out
+}
+
+/// What is undone before anything is changed.
+fn undone(view: &PlanView<'_>) -> Option<String> {
+    let names: Vec<&str> = view.undone.iter().map(|host| host.as_str()).collect();
+    let told = || format!("UNDONE first, after they were confirmed: {}", headed(&names, view.width));
+    (!names.is_empty()).then(told)
 }
 
 /// Names hosts, with their number when there are several.

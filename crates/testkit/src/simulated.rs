@@ -15,7 +15,7 @@ pub use truth::{HARD_CAP, Truth, Value};
 use call::Call;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use host::{Reaction, react};
+use host::{Mood, Reaction, react};
 use snapback_core::way::Way;
 use snapback_transport::{
     ConnectError, ConnectErrorKind, Connector, Exit, Invocation, Line, LineSender, RunError, Session,
@@ -73,7 +73,12 @@ impl Simulated {
     /// Returns what has really happened so far.
     #[must_use]
     pub fn truth(&self) -> Truth {
-        self.world.truth().clone()
+        self.look(Clone::clone)
+    }
+
+    /// Looks at what has really happened so far.
+    pub fn look<T>(&self, look: impl FnOnce(&Truth) -> T) -> T {
+        look(&self.world.truth())
     }
 }
 
@@ -121,9 +126,13 @@ impl World {
         self.truth().calls += 1;
         let is_nonce = |word: &&str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
         let nonce = command.split(' ').find(is_nonce).unwrap_or_default();
+        let (fate, now) = (self.fate(host), self.fate_now(host));
         let is_new = self.truth().value(host) == Value::New;
-        let fates = (self.fate(host), self.fate_now(host));
-        for reaction in react(fates, is_new, command) {
+        let is_red = match fate {
+            Fate::Spoils(secs) => self.truth().is_confirmed_since(host, Duration::from_secs(secs)),
+            _ => false,
+        };
+        for reaction in react(Mood { fate, now, is_new, is_red }, command) {
             match reaction {
                 Reaction::Wait(time) => tokio::time::sleep(time).await,
                 Reaction::Say(text) => {

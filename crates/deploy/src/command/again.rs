@@ -8,8 +8,10 @@ use crate::exit::Usage;
 use crate::faces::complain;
 use crate::{jumps, wiring};
 use snapback_core::host::HostName;
+use snapback_core::job::HostJob;
 use snapback_core::outcome::ExitCode;
-use snapback_engine::record::RunRecord;
+use snapback_engine::Continued;
+use snapback_engine::record::{Earlier, RunRecord};
 use snapback_engine::settle::Wish;
 use snapback_fleet::Fleet;
 
@@ -17,7 +19,7 @@ use snapback_fleet::Fleet;
 pub(crate) async fn retry(global: GlobalArgs, args: AgainArgs) -> anyhow::Result<u8> {
     let record = ended(&global, &args)?;
     let left = record.not_done();
-    go_on(&global, args, &record, left, |_, _| None).await
+    go_on(&global, args, &record, left, Going::Anew).await
 }
 
 /// Goes on with the hosts whose turn has not come, in the run's own batches, by its rules and on its budget. A batch that
@@ -28,14 +30,16 @@ pub(crate) async fn resume(global: GlobalArgs, args: ResumeArgs) -> anyhow::Resu
         return undo_split(&global, args.again, &record).await;
     }
     let left = record.to_resume();
-    // What is tried again doesn't count as failed.
-    let failed_before = record.failures_outside(&left);
-    go_on(&global, args.again, &record, left, |fleet, settled| {
-        let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
-        fleet.course = record.course_over(&hosts, settled);
-        Some(failed_before)
-    })
-    .await
+    go_on(&global, args.again, &record, left, Going::On).await
+}
+
+/// How what is left is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    /// As a run like any other.
+    Anew,
+    /// By the rules of the run, which both count as.
+    On,
 }
 
 /// Goes back to before the run on the confirmed hosts of split batches.
@@ -97,32 +101,56 @@ fn ended(global: &GlobalArgs, args: &AgainArgs) -> anyhow::Result<RunRecord> {
     Ok(record)
 }
 
-/// Makes a run of the hosts that are left; `rules` may set its course and say how many hosts had failed before.
+/// Makes a run of the hosts that are left.
 async fn go_on(
     global: &GlobalArgs,
     args: AgainArgs,
     record: &RunRecord,
     mut left: Vec<HostName>,
-    rules: impl FnOnce(&mut Fleet, &[HostName]) -> Option<usize>,
+    going: Going,
 ) -> anyhow::Result<u8> {
     let vars = vars_of(&args, record);
     let select = SelectArgs { limit: None, vars: vars.clone() };
-    let settled =
-        settle_open(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?, Wish::Keep).await?;
-    compensate(global, record, &wiring::load_fleet(&args.run.fleet(), &select)?).await?;
+    let whole = wiring::load_fleet(&args.run.fleet(), &select)?;
+    let settled = settle_open(global, record, &whole, Wish::Keep).await?;
+    compensate(global, record, &whole).await?;
     left.retain(|host| !settled.contains(host));
-    if left.is_empty() {
+    let mut continued = Continued { run: record.header.run.clone(), ..Continued::default() };
+    if going == Going::On {
+        continued.before = record.before(&settled, &left);
+        left.retain(|host| !continued.before.is_due(host));
+    }
+    if left.is_empty() && !continued.before.owes(&record.header.course) {
         complain(&format!("run {} has left nothing to do", record.header.run));
         return Ok(ExitCode::Good as u8);
     }
-    let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(left))?;
+    let mut fleet = match left.is_empty() {
+        true => Fleet { jobs: Vec::new(), ..whole.clone() },
+        false => wiring::load_hosts(&args.run.fleet(), &select, Some(left))?,
+    };
     jumps::keep_apart(global, &mut fleet).await?;
-    let failed_before = rules(&mut fleet, &settled).unwrap_or_default();
+    if going == Going::On {
+        let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
+        fleet.course = record.course_over(&hosts, &settled);
+        continued.jobs = jobs_before(global, &continued, &whole)?;
+        // Their checks may come with files.
+        fleet.contents.extend(whole.contents);
+    }
     let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
     let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);
-    let origin = Origin { vars, continues: Some((record.header.run.clone(), failed_before)) };
+    let origin = Origin { vars, continues: Some(continued) };
     let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
     perform(global, &fleet, (spec, origin), consent).await
+}
+
+/// How the hosts are reached that were confirmed before: as the fleet file says, else as their run did.
+fn jobs_before(global: &GlobalArgs, continued: &Continued, fleet: &Fleet) -> anyhow::Result<Vec<HostJob>> {
+    let records = wiring::records(global)?;
+    let job = |earlier: &Earlier| {
+        let named = fleet.jobs.iter().find(|job| job.host == earlier.host).cloned();
+        named.or_else(|| records.find(&earlier.run, &earlier.host).ok().flatten()?.job())
+    };
+    Ok(continued.before.confirmed.iter().filter_map(job).collect())
 }
 
 /// Hosts that a controller left in the middle are asked how it ended, and what is still open of that run is settled; those

@@ -15,7 +15,7 @@ use snapback_core::rollout::StopAfter;
 use snapback_engine::record::Records;
 use snapback_engine::rollout::Locking;
 use snapback_engine::run::Planned;
-use snapback_engine::{Run, RunParts, events};
+use snapback_engine::{Continued, Run, RunParts, events};
 use snapback_fleet::Fleet;
 use snapback_render::plan::{HostPlan, PlanView, prompt_text, render_plan};
 use std::path::PathBuf;
@@ -65,8 +65,8 @@ impl Consent {
 pub(super) struct Origin {
     /// `--var`.
     pub(super) vars: Vec<(String, String)>,
-    /// The run that it goes on with, and how many hosts had failed in it.
-    pub(super) continues: Option<(String, usize)>,
+    /// The run that it goes on with.
+    pub(super) continues: Option<Continued>,
 }
 
 /// Plans, asks, changes.
@@ -89,7 +89,7 @@ pub(super) async fn perform(
         planned.leave().await
     // With too many failures already, or on hosts that another run holds, nothing will be changed: there is nothing to ask.
     } else if consent.yes
-        || planned.is_over_budget()
+        || planned.is_over_budget() && planned.to_undo().is_empty()
         || planned.is_held()
         || agreed(fleet, &planned, interrupt).await?
     {
@@ -171,7 +171,8 @@ pub(super) fn print_plan(global: &GlobalArgs, fleet: &Fleet, planned: &Planned) 
 /// Asks a person; an interrupt is a no.
 async fn agreed(fleet: &Fleet, planned: &Planned, mut interrupt: Interrupt) -> anyhow::Result<bool> {
     let question = with_view(fleet, planned, false, false, prompt_text);
-    let hosts = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
+    let changed = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
+    let hosts = changed + planned.to_undo().len();
     let asking = tokio::task::spawn_blocking(move || ask::agreed(&question, hosts));
     tokio::select! {
         answer = asking => answer?.context("the answer could not be read"),
@@ -195,6 +196,7 @@ fn with_view(
     draw(&PlanView {
         fleet: &fleet.name,
         hosts,
+        undone: planned.to_undo(),
         course,
         connect_parallel,
         text_of: &text_of,

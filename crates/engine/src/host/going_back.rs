@@ -1,17 +1,25 @@
 //! Going back: a confirmed host is taken to the exact state before the run that changed it, by a guarded transaction of
 //! its own, which walks the same states as any other. Its checks are asked with the old state, and veto nothing.
 
-use super::{Errand, HostTask};
+use super::{Errand, HostTask, Shared};
 use crate::record::{Entry, UndoRecord};
 use crate::verdict::Verdict;
 use snapback_core::event::{CheckStatus, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::inspection::ChangeInspection;
+use snapback_core::job::HostJob;
 use snapback_core::lifecycle::{Input, State};
 use snapback_core::outcome::{Health, HostResult};
 use snapback_core::proof::Mode;
+use std::sync::Arc;
 
 impl HostTask {
+    /// A host that an earlier run has confirmed.
+    pub(crate) fn confirmed_by(run: &str, shared: Arc<Shared>, job: HostJob) -> Self {
+        let state = State::Finished(HostResult::Confirmed);
+        Self { state, changed_by: run.to_owned(), ..Self::new(shared, job) }
+    }
+
     /// Takes a confirmed host back to before the run that changed it, for this cause, and tells its end.
     pub(crate) async fn go_back(&mut self, cause: &str) {
         let shared = self.shared.clone();

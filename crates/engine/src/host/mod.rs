@@ -63,8 +63,6 @@ pub(crate) struct Shared {
     pub(crate) texts: bool,
     pub(crate) desk: Option<Arc<Desk>>,
     pub(crate) course: Course,
-    /// How many hosts had failed in the run that this one goes on with.
-    pub(crate) failed_before: usize,
     pub(crate) slots: Slots,
     pub(crate) locking: Locking,
     /// Those of hosts that are not begun yet.

@@ -4,7 +4,7 @@ use super::{Promise, RunRecord};
 use snapback_core::event::EventKind;
 use snapback_core::host::HostName;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Batch, Budget, ConfirmScope, Course};
+use snapback_core::rollout::{Batch, ConfirmScope, Course};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A batch that was to be confirmed as one and was not, or of which that isn't known.
@@ -27,7 +27,10 @@ impl RunRecord {
         let done = |host: &&HostName| {
             matches!(results.get(*host), Some(HostResult::Confirmed | HostResult::Unchanged))
         };
-        self.header.hosts.iter().filter(|host| !done(host)).cloned().collect()
+        // What an earlier run had confirmed, and this one has undone.
+        let earlier = self.header.before.confirmed.iter().map(|earlier| &earlier.host);
+        let undone = earlier.filter(|host| results.contains_key(*host));
+        self.header.hosts.iter().chain(undone).filter(|host| !done(host)).cloned().collect()
     }
 
     /// Returns the hosts that may have been begun and of whose end nothing is known.
@@ -137,12 +140,5 @@ impl RunRecord {
             |host: &&HostName| results.get(*host) == Some(&HostResult::Confirmed) || settled.contains(*host);
         let own = batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at)).filter(is_confirmed);
         own.chain(&batch.with).cloned().collect()
-    }
-
-    /// Returns how many hosts have failed, without these.
-    #[must_use]
-    pub fn failures_outside(&self, left: &[HostName]) -> usize {
-        let failed = self.results().into_iter().filter(|(_, result)| Budget::counts(*result));
-        failed.filter(|(host, _)| !left.contains(host)).count()
     }
 }

@@ -5,6 +5,7 @@ mod batch;
 pub(crate) mod bond;
 mod brake;
 mod commit;
+pub(crate) mod earlier;
 mod gate;
 pub(crate) mod keeper;
 pub(crate) mod lock;
@@ -28,7 +29,7 @@ impl Run {
     /// Goes over the batches until the rollout has ended; hosts whose turn did not come are told as not reached.
     pub(crate) async fn roll_out(&mut self) -> Ending {
         let mut stage = Stage::Preflight;
-        let mut input = Input::PreflightDone { failures: self.failures() };
+        let mut input = self.finish_earlier().await;
         let ending = loop {
             stage = match step(&self.shared.course, stage, input) {
                 Ok(next) => next,
@@ -62,7 +63,8 @@ impl Run {
 
     /// How many hosts have failed so far, those of the run that this one goes on with included.
     pub(crate) fn failures(&self) -> usize {
-        self.shared.failed_before + self.tasks.iter().filter(|task| task.has_failed()).count()
+        let earlier = self.earlier.iter().map(|(_, task)| task);
+        self.before.failed + self.tasks.iter().chain(earlier).filter(|task| task.has_failed()).count()
     }
 
     /// Ends the rollout before its first batch.

@@ -1,6 +1,7 @@
 //! `rollback_scope`: once failures have stopped the run, what it has confirmed is undone as far as was asked for.
 
 use crate::host::HostTask;
+use crate::record::Earlier;
 use crate::run::Run;
 use futures::stream::{self, StreamExt};
 use snapback_core::event::EventKind;
@@ -11,18 +12,17 @@ use snapback_core::rollout::{Ending, is_stopped_by_failures};
 impl Run {
     /// Undoes what the scope covers: no canary and no bake, `parallel` at a time. An interrupt begins no more of them.
     pub(super) async fn undo_scope(&mut self, ending: Ending) {
-        let course = &self.shared.course;
-        let is_due = is_stopped_by_failures(ending, course.budget, self.failures());
+        let is_due = is_stopped_by_failures(ending, self.shared.course.budget, self.failures());
         let Some((because, failed_in)) = self.breaker().filter(|_| is_due) else { return };
         let shared = self.shared.clone();
-        let is_covered = |at: usize, task: &HostTask| {
-            let batch = shared.course.batch_of(at);
-            task.result() == HostResult::Confirmed
-                && batch.is_some_and(|batch| shared.course.rollback_scope.covers(failed_in, batch))
-        };
-        let tasks = self.tasks.iter_mut().enumerate();
+        let course = &shared.course;
+        let covers = |batch: usize| course.rollback_scope.covers(failed_in, batch);
+        let own = self.tasks.iter_mut().enumerate();
+        let own = own.filter_map(|(at, task)| course.batch_of(at).is_some_and(covers).then_some(task));
+        let earlier = self.earlier.iter_mut();
+        let earlier = earlier.filter_map(|(earlier, task)| covers(earlier.batch).then_some(task));
         let covered: Vec<&mut HostTask> =
-            tasks.filter_map(|(at, task)| is_covered(at, task).then_some(task)).collect();
+            earlier.chain(own).filter(|task| task.result() == HostResult::Confirmed).collect();
         if covered.is_empty() {
             return;
         }
@@ -43,16 +43,31 @@ impl Run {
         self.after_undo(None).await;
     }
 
+    /// Whether a host that was confirmed before would be undone if the run were stopped now.
+    pub(crate) fn is_covered(&self, earlier: &Earlier) -> bool {
+        let breaker = self.breaker();
+        breaker
+            .is_some_and(|(_, failed_in)| self.shared.course.rollback_scope.covers(failed_in, earlier.batch))
+    }
+
     /// The host whose failure was one too many, and the number of its batch.
     fn breaker(&self) -> Option<(HostName, usize)> {
+        if let Some(broke) = &self.before.broke {
+            return Some(broke.clone());
+        }
         let broke = self.broke.get().cloned().or_else(|| self.last_failed())?;
+        let earlier = self.earlier.iter().find(|(_, task)| task.job.host == broke);
+        if let Some((earlier, _)) = earlier {
+            return Some((broke, earlier.batch));
+        }
         let at = self.tasks.iter().position(|task| task.job.host == broke)?;
         Some((broke, self.shared.course.batch_of(at)?))
     }
 
     /// Of those that failed while all were looked at, in no order: the last of the file.
     fn last_failed(&self) -> Option<HostName> {
-        let failed = self.tasks.iter().rev().find(|task| task.is_to_blame());
+        let earlier = self.earlier.iter().map(|(_, task)| task);
+        let failed = earlier.chain(&self.tasks).rev().find(|task| task.is_to_blame());
         failed.map(|task| task.job.host.clone())
     }
 }

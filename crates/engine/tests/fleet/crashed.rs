@@ -77,7 +77,8 @@ impl Scene {
         let mut all: Vec<Option<HostResult>> = done.collect();
         if !hosts.is_empty() {
             let course = record.course_over(&left, &confirmed);
-            let part = Part { run: "02RUN", hosts: hosts.clone(), course, kill: Kill::Never };
+            let (run, hosts_left) = ("02RUN", hosts.clone());
+            let part = Part { run, hosts: hosts_left, course, kill: Kill::Never, continues: None };
             let ran = self.theatre.perform(&self.hosts, part).await.unwrap();
             for (at, result) in hosts.into_iter().zip(ran.results()) {
                 all[at] = Some(result);
@@ -211,6 +212,7 @@ fn going_on_that_does_not_make_a_split_batch_whole_tells_it_as_split_again() {
             hosts: vec![3, 4],
             course: first.course_over(&left, &[]),
             kill: Kill::Never,
+            continues: None,
         };
         // They are lost once more.
         let ran = scene.theatre.perform(&scene.hosts, part).await.unwrap();

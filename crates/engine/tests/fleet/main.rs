@@ -4,6 +4,7 @@
 mod crashed;
 mod held;
 mod random;
+mod resumed;
 mod scale;
 mod scope;
 mod staged;

@@ -23,7 +23,9 @@ fn fate() -> impl Strategy<Value = Fate> {
 /// What the engine may say of a host with this fate, once it was begun.
 fn may_end(fate: Fate) -> &'static [HostResult] {
     match fate {
-        Fate::Works(_) | Fate::Spoils | Fate::GoneWhenExtended | Fate::NoMoreTime => &[HostResult::Confirmed],
+        Fate::Works(_) | Fate::Spoils(_) | Fate::GoneWhenExtended | Fate::NoMoreTime => {
+            &[HostResult::Confirmed]
+        }
         Fate::Restarts(_) => &[HostResult::Confirmed, HostResult::RolledBack],
         Fate::Unchanged => &[HostResult::Unchanged],
         Fate::Fails(_) | Fate::CutOff | Fate::GoneWhenReady => &[HostResult::RolledBack],

@@ -161,7 +161,7 @@ fn checks_go_on_while_a_batch_bakes() {
 #[test]
 fn a_check_that_fails_while_baking_counts_as_a_failure_and_says_what_is_there_now() {
     let mut fates = works(4);
-    fates[0] = Fate::Spoils;
+    fates[0] = Fate::Spoils(0);
     let mut theatre = Theatre::new(fates).staged(1, &[], 0);
     theatre.checked = true;
     theatre.course.bake = Duration::from_secs(120);
@@ -177,7 +177,7 @@ fn a_check_that_fails_while_baking_counts_as_a_failure_and_says_what_is_there_no
 #[test]
 fn a_bake_that_fails_within_the_budget_undoes_its_host_and_the_run_goes_on() {
     let mut fates = works(6);
-    fates[0] = Fate::Spoils;
+    fates[0] = Fate::Spoils(0);
     let mut theatre = Theatre::new(fates).staged(2, &[], 1);
     theatre.checked = true;
     theatre.course.bake = Duration::from_secs(120);
@@ -196,7 +196,7 @@ fn a_host_that_cannot_be_undone_after_its_bake_needs_a_person_and_says_what_is_t
         (Fate::CutOff, "the change is in place: going back was itself undone, verified on the host"),
         (Fate::Lost, "not read back. Its guard has put the change back by now"),
     ] {
-        let mut theatre = Theatre::new([Fate::Spoils, Fate::Works(100)]).staged(1, &[], 0);
+        let mut theatre = Theatre::new([Fate::Spoils(0), Fate::Works(100)]).staged(1, &[], 0);
         theatre.checked = true;
         theatre.course.bake = Duration::from_secs(120);
         theatre.undo_fates = vec![(0, fate)];

@@ -12,7 +12,7 @@ use snapback_core::rollout::{Budget, ConfirmScope, Course, Ending, Sequence, Sha
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
 use snapback_engine::record::Records;
 use snapback_engine::rollout::{Locking, Signal};
-use snapback_engine::{EventReceiver, Run, RunParts, events};
+use snapback_engine::{Continued, EventReceiver, Run, RunParts, events};
 use snapback_testkit::simulated::{Fate, HARD_CAP, Simulated, Truth};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(crate) struct Theatre {
     /// Told to the run from outside, each after a time of its own.
     pub(crate) signals: Vec<(Duration, Signal)>,
     pub(crate) locking: Locking,
+    /// A person interrupts the first run once so many hosts were begun to be undone.
+    pub(crate) interrupted: Option<usize>,
     pub(crate) dir: tempfile::TempDir,
 }
 
@@ -55,6 +57,10 @@ pub(crate) enum Kill {
     Promised,
     /// So many are confirmed.
     Confirmed(usize),
+    /// So many were begun to be undone after they were confirmed.
+    Undoing(usize),
+    /// So much time has passed.
+    After(Duration),
 }
 
 /// What a run is to do.
@@ -63,18 +69,24 @@ pub(crate) struct Part {
     pub(crate) hosts: Vec<usize>,
     pub(crate) course: Course,
     pub(crate) kill: Kill,
+    pub(crate) continues: Option<Continued>,
 }
 
 impl Part {
     pub(crate) fn whole(theatre: &Theatre) -> Self {
         let hosts = (0..theatre.fates.len()).collect();
-        Self { run: RUN, hosts, course: theatre.course.clone(), kill: Kill::Never }
+        Self { run: RUN, hosts, course: theatre.course.clone(), kill: Kill::Never, continues: None }
     }
 }
 
 /// Waits until a run has come so far.
 async fn killed(kill: Kill, hosts: &Simulated, receiver: &mut EventReceiver, heard: &mut Vec<Event>) {
     let told = |heard: &[Event], what: fn(&EventKind) -> bool| heard.iter().filter(|e| what(&e.kind)).count();
+    let began = tokio::time::Instant::now();
+    let step = match kill {
+        Kill::Undoing(_) | Kill::After(_) => Duration::from_millis(50),
+        _ => Duration::from_millis(5),
+    };
     loop {
         let has_come = match kill {
             Kill::Never => false,
@@ -82,6 +94,8 @@ async fn killed(kill: Kill, hosts: &Simulated, receiver: &mut EventReceiver, hea
             Kill::Extended(times) => hosts.truth().extensions >= times,
             Kill::Promised => told(heard, |e| matches!(e, EventKind::BatchConfirming { .. })) > 0,
             Kill::Confirmed(confirmed) => hosts.truth().confirmed_after.len() >= confirmed,
+            Kill::Undoing(undone) => hosts.look(|truth| truth.undone.len() >= undone),
+            Kill::After(time) => began.elapsed() >= time,
         };
         if has_come {
             return;
@@ -95,7 +109,7 @@ async fn killed(kill: Kill, hosts: &Simulated, receiver: &mut EventReceiver, hea
         tokio::select! {
             biased;
             Some(event) = event => heard.push(event),
-            () = tokio::time::sleep(Duration::from_millis(5)), if kill != Kill::Never => {}
+            () = tokio::time::sleep(step), if kill != Kill::Never => {}
         }
     }
 }
@@ -106,6 +120,8 @@ pub(crate) struct Ran {
     pub(crate) truth: Truth,
     pub(crate) events: Vec<Event>,
     pub(crate) took: Duration,
+    /// No host has anything open.
+    pub(crate) decided: bool,
 }
 
 impl Theatre {
@@ -123,6 +139,7 @@ impl Theatre {
             checked: false,
             signals: Vec::new(),
             locking: Locking::Off,
+            interrupted: None,
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -173,7 +190,7 @@ impl Theatre {
             jobs: part.hosts.iter().map(|at| self.job(*at)).collect(),
             course: part.course,
             vars: Vec::new(),
-            continues: None,
+            continues: part.continues,
             password: None,
             contents: Default::default(),
             dir: self.dir.path().to_owned(),
@@ -192,6 +209,15 @@ impl Theatre {
                 signals.send(signal, "me@elsewhere").unwrap();
             });
         }
+        if let Some(undoing) = self.interrupted.filter(|_| part.run == RUN) {
+            let (halt, hosts) = (run.halt(), hosts.clone());
+            tokio::spawn(async move {
+                while hosts.look(|truth| truth.undone.len()) < undoing {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                halt.stop();
+            });
+        }
         let mut heard = Vec::new();
         let code = {
             let applied = async { run.plan().await.apply().await.unwrap() };
@@ -205,7 +231,11 @@ impl Theatre {
         while let Some(event) = receiver.next().await {
             heard.push(event);
         }
-        Some(Ran { code, truth: hosts.truth(), events: heard, took })
+        Some(Ran { code, truth: hosts.truth(), events: heard, took, decided: self.decided(hosts) })
+    }
+
+    pub(crate) fn decided(&self, hosts: &Simulated) -> bool {
+        hosts.look(|truth| (0..self.fates.len()).all(|at| truth.is_decided(&name(at))))
     }
 
     fn spec(&self) -> RunSpec {

@@ -3,7 +3,7 @@
 use super::deed::{Deed, deeds, what_is, what_shall_be};
 use super::guard::{NO_BOOT_HOOK, deadline, has_boot_hook, proof};
 use super::script::{command, is_irreversible};
-use super::{A_FEW, HostPlan, MOST_NAMES, PlanView, locks, rollout, unread};
+use super::{A_FEW, HostPlan, MOST_NAMES, PlanView, locks, rollout, undone, unread};
 use crate::names::{joined, shown};
 use crate::palette::Palette;
 use crate::quantity::count;
@@ -30,13 +30,20 @@ pub fn prompt_text(view: &PlanView<'_>) -> String {
     out.push_str(&things.losses(MOST_THINGS, palette));
     out.push_str(&section("RUNS", &things.runs, MOST_THINGS, |text| palette.notable(text)));
     out.push_str(&section("WEAK GUARD", &things.weak_guard, MOST_THINGS, |text| palette.bad(text)));
+    if let Some(text) = undone(view) {
+        out.push_str(&format!("  {}\n", palette.bad(&text)));
+    }
     for (hosts, text) in locks(view).iter().chain(&unread(view)) {
         out.push_str(&format!("{}\n", palette.notable(&format!("{}: {text}", some(hosts)))));
     }
     out.push_str(&section("deadline", &things.deadlines, MOST_THINGS, str::to_owned));
     out.push_str(&section("proof", &things.proofs, MOST_THINGS, str::to_owned));
     out.push_str(&rollout::lines_for_prompt(view));
-    out.push_str(&format!("Change {hosts}?"));
+    out.push_str(&match (names.len(), view.undone.len()) {
+        (0, undone) if undone > 0 => format!("Undo {}?", count(undone, "host")),
+        (_, 0) => format!("Change {hosts}?"),
+        (_, undone) => format!("Undo {}, then change {hosts}?", count(undone, "host")),
+    });
     out
 }
 

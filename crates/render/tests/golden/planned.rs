@@ -5,6 +5,7 @@ use snapback_core::change::{Change, ChangeKind, Command, EntryKind, FileEntry, F
 use snapback_core::check::{Check, Pace, Probe, Where};
 use snapback_core::content::Sha256Hex;
 use snapback_core::deadline::ConfirmPolicy;
+use snapback_core::host::HostName;
 use snapback_core::inspection::{
     ChangeInspection, GuardFacts, Inspection, PathDiffers, PathKind, PathState, Pending,
 };
@@ -25,6 +26,7 @@ pub(crate) struct Planned {
     notes: Vec<String>,
     course: Option<Course>,
     all: bool,
+    undone: Vec<HostName>,
 }
 
 impl Planned {
@@ -46,6 +48,12 @@ impl Planned {
     /// Shows every plan.
     pub(crate) fn all(mut self) -> Self {
         self.all = true;
+        self
+    }
+
+    /// A host that is taken back first.
+    pub(crate) fn undone(mut self, name: &str) -> Self {
+        self.undone.push(host(name));
         self
     }
 
@@ -85,6 +93,7 @@ impl Planned {
         look(&PlanView {
             fleet: "shop",
             hosts,
+            undone: self.undone.iter().collect(),
             course,
             connect_parallel,
             text_of: &text_of,

@@ -1,4 +1,5 @@
-use crate::planned::Planned;
+use crate::planned::{Planned, files};
+use snapback_core::inspection::ChangeInspection;
 use snapback_core::rollout::{Budget, ConfirmScope, Course, RollbackScope, Sequence, Share, sequence};
 use snapback_render::plan::{prompt_text, render_plan};
 use std::time::Duration;
@@ -63,4 +64,17 @@ fn hosts_that_are_confirmed_as_one_are_told_so_with_the_longest_that_one_may_wai
     let alone = Course { confirm_scope: ConfirmScope::Batch, ..Course::in_one_batch(1) };
     let page = Planned::default().course(alone).host("a", Vec::new(), Vec::new()).view(false, render_plan);
     assert!(!page.contains("confirmed as one"), "{page}");
+}
+
+#[test]
+fn what_is_taken_back_first_is_on_the_page_and_asked_for() {
+    let undone = || Planned::default().undone("a").undone("b");
+    let told = "UNDONE first, after they were confirmed: a, b (2 hosts)";
+    for text in [undone().view(false, render_plan), undone().view(false, prompt_text)] {
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(undone().view(false, prompt_text).ends_with("\nUndo 2 hosts?"));
+    let found = ChangeInspection::Files { differ: Vec::new(), delete: vec!["/x".to_owned()] };
+    let both = undone().host("c", vec![files(Vec::new(), &[])], vec![found]).view(false, prompt_text);
+    assert!(both.ends_with("\nUndo 2 hosts, then change 1 host?"), "{both}");
 }

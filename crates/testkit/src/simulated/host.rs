@@ -20,8 +20,8 @@ pub enum Fate {
     CutOff,
     /// Its change cuts it off for good.
     Lost,
-    /// A check on it fails once it is confirmed.
-    Spoils,
+    /// A check on it fails so many seconds after it was confirmed.
+    Spoils(u64),
     /// So many milliseconds after it was ready it undoes itself, unless it is confirmed by then: it was started again.
     Restarts(u64),
     /// From the moment on at which it is ready nobody gets in until it has undone itself.
@@ -43,8 +43,21 @@ pub(super) enum Reaction {
     Cut,
 }
 
-/// Returns what a host answers to a command: by its fate, and by what becomes of it now.
-pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> Vec<Reaction> {
+/// What a host is like when it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mood {
+    pub(super) fate: Fate,
+    /// What becomes of it now: of its change, or of its undo.
+    pub(super) now: Fate,
+    /// The change is in place.
+    pub(super) is_new: bool,
+    /// Its check fails.
+    pub(super) is_red: bool,
+}
+
+/// Returns what a host answers to a command.
+pub(super) fn react(mood: Mood, command: &str) -> Vec<Reaction> {
+    let Mood { fate, now, is_new, is_red } = mood;
     use Reaction::{Cut, Do, Follow, Say};
     let is = |verb: &str| command.contains(&format!(" {verb}"));
     let mut answer = if is("payload inspect") || is("install inspect") {
@@ -75,8 +88,7 @@ pub(super) fn react((fate, now): (Fate, Fate), is_new: bool, command: &str) -> V
     } else if is("rollback ") {
         vec![Do(Deed::RollBack), Do(Deed::TellJournal)]
     } else if is("probe") {
-        let red = fate == Fate::Spoils;
-        vec![Say(if red {
+        vec![Say(if is_red {
             "probed n=0 status=failed -- it is red now"
         } else {
             "probed n=0 status=passed -- "
@@ -114,7 +126,7 @@ fn begin(fate: Fate) -> Vec<Reaction> {
     match fate {
         Fate::Refuses => return vec![Say("refused reason=no_space -- there is no space")],
         Fate::Works(ms) => answer.extend([after(ms), Do(Deed::Apply), Do(Deed::BeReady)]),
-        Fate::Spoils | Fate::GoneWhenExtended | Fate::NoMoreTime => {
+        Fate::Spoils(_) | Fate::GoneWhenExtended | Fate::NoMoreTime => {
             answer.extend([Do(Deed::Apply), Do(Deed::BeReady)])
         }
         Fate::Restarts(ms) => {

@@ -65,6 +65,7 @@ struct Tx {
     armed_at: Instant,
     undoes_at: Instant,
     ready_at: Option<Instant>,
+    confirmed_at: Option<Instant>,
     cut_off: Option<Cut>,
 }
 
@@ -123,6 +124,13 @@ impl Truth {
     #[must_use]
     pub fn is_decided(&self, host: &str) -> bool {
         self.hosts.get(host).is_none_or(|tx| !tx.is_open() || tx.undoes_at <= Instant::now())
+    }
+
+    /// Whether its change was confirmed that long ago.
+    pub(super) fn is_confirmed_since(&self, host: &str, time: Duration) -> bool {
+        let tx = self.hosts.get(host);
+        let at = tx.filter(|tx| tx.makes == Value::New).and_then(|tx| tx.confirmed_at);
+        at.is_some_and(|at| at.elapsed() >= time)
     }
 
     /// Whether the change was confirmed, and all that can come is its undo.
@@ -246,7 +254,17 @@ impl Truth {
         let now = Instant::now();
         let undoes_at = now + APPLY_TIMEOUT;
         let (id, stand) = (call.run.clone(), Stand::Armed);
-        let tx = Tx { id, was, makes, stand, armed_at: now, undoes_at, ready_at: None, cut_off: None };
+        let tx = Tx {
+            id,
+            was,
+            makes,
+            stand,
+            armed_at: now,
+            undoes_at,
+            ready_at: None,
+            confirmed_at: None,
+            cut_off: None,
+        };
         self.hosts.insert(host.to_owned(), tx);
         let is_armed = |tx: &Tx| tx.is_open() && tx.undoes_at > now;
         self.armed.insert(host.to_owned());
@@ -262,6 +280,7 @@ impl Truth {
             Stand::Ready => {
                 tx.stand = Stand::Confirmed;
                 let now = Instant::now();
+                tx.confirmed_at = Some(now);
                 self.confirmed_with.insert(host.to_owned(), tx.undoes_at - now);
                 self.armed_for.insert(host.to_owned(), now - tx.armed_at);
                 let after = tx.ready_at.map(|at| at.elapsed()).unwrap_or_default();
