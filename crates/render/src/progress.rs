@@ -144,6 +144,9 @@ impl Stage {
     }
 
     fn tell(&mut self, lines: Vec<Line>) {
+        if lines.is_empty() {
+            return;
+        }
         let width = self.size().columns;
         for line in lines {
             let columns = if line.is_told_again { width } else { usize::MAX };

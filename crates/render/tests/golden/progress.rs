@@ -1,3 +1,4 @@
+use crate::fleet::Fleet;
 use crate::page::assert_harmless;
 use crate::recorded::{Recording, armed, check, host, hostile_events, undo_item};
 use indicatif::{InMemoryTerm, ProgressDrawTarget};
@@ -151,6 +152,28 @@ fn a_bake_and_a_gate_tell_how_long_they_still_take() {
     tell(&mut progress, &run.so_far()[told + 1..]);
     let gate = "\nwaits for `deploy promote` before batch 2 of 2, 1h left\n";
     assert!(terminal.contents().contains(gate), "{}", terminal.contents());
+}
+
+#[test]
+fn however_much_happens_at_once_it_is_drawn_once() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&asked);
+    let screen = Screen {
+        target: ProgressDrawTarget::term_like(Box::new(InMemoryTerm::new(24, 80))),
+        size: Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            (24, 80)
+        }),
+        clock: Box::new(|| Duration::ZERO),
+        frame: Duration::from_millis(100),
+        colour: false,
+    };
+    let mut progress = Progress::new(screen, Verbosity::Normal);
+    let events = Fleet::mixed(300).at_once();
+    tell(&mut progress, &events);
+    // Each drawing asks for the size, and each line that scrolls above.
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(events.len() > 3_000 && asked < 20, "{} events, {asked} drawings", events.len());
 }
 
 #[test]

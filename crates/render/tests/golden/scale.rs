@@ -1,11 +1,12 @@
 //! Three thousand hosts: in a log, on a terminal of 80 columns and 24 lines, and at the end.
 
 use crate::fleet::{Fate, Fleet};
-use crate::page::Page;
+use crate::page::{Page, assert_harmless};
 use crate::progress::Theatre;
-use crate::recorded::play;
+use crate::recorded::{HOSTILE, Recording, ended, play};
 use insta::assert_snapshot;
 use snapback_core::event::{Event, EventKind};
+use snapback_core::outcome::HostResult;
 use snapback_render::{Lines, Summary, Verbosity};
 
 fn lines(events: &[Event], verbosity: Verbosity) -> String {
@@ -246,4 +247,26 @@ fn every_host_that_failed_is_named_or_counted_in_a_log() {
             assert_eq!(told.sum::<usize>(), fates.iter().filter(alike).count(), "{word}\n{log}");
         }
     }
+}
+
+#[test]
+fn nothing_that_many_targets_say_drives_the_terminal_or_forges_a_line() {
+    let names: Vec<_> = (0..30).map(|at| format!("web{at:02}")).collect();
+    let mut run = Recording::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for (at, name) in names.iter().enumerate() {
+        let said = format!("{HOSTILE}\nweb99  confirmed {}", at % 4);
+        run.on(name, EventKind::Warning { text: said.clone() });
+        run.on(name, EventKind::ChangeStarted { index: 0, name: said.clone() });
+        if at % 2 == 0 {
+            run.later(40_000).on(name, ended(HostResult::RolledBack, &said, &said, &said));
+        }
+    }
+    let events = run.finished(1);
+    let log = lines(&events, Verbosity::Normal);
+    let screen = Theatre::of((60, 80), 0).play(&events);
+    for page in [&log, &screen, &summary(&events)] {
+        assert_harmless(page);
+        assert!(page.contains("\\x1b[2J") && !page.contains("\nweb99"), "{page}");
+    }
+    assert!(log.lines().all(|line| line.starts_with("08:")), "{log}");
 }
