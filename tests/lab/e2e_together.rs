@@ -78,7 +78,7 @@ impl<'s> Group<'s> {
     fn killed(stage: &'s Stage, hosts: &'s [LabHost], until: &str) -> Self {
         hosts.iter().for_each(prepare);
         let list: String =
-            hosts.iter().map(|host| format!("[hosts.{}]\nconnect_timeout = \"1s\"\n", host.name())).collect();
+            hosts.iter().map(|host| format!("[hosts.{}]\nconnect_timeout = \"4s\"\n", host.name())).collect();
         // The second needs longer, so that the first waits for it.
         let slow = format!(
             "[[checks]]\nname = \"slow\"\non = \"{}\"\nrun = \"sleep 1\"\nhealthy_deadline = \"9s\"\n",

@@ -47,7 +47,7 @@ impl Asker {
         let mut open: BTreeSet<HostName> = record.maybe_open().into_iter().collect();
         open.extend(undos.keys().map(|host| (*host).clone()));
         let jobs: Vec<&HostJob> = jobs.iter().filter(|job| open.contains(&job.host)).collect();
-        let asked = stream::iter(&jobs).map(|job| self.standing(job)).buffered(at_once.max(1));
+        let asked = stream::iter(&jobs).map(|job| self.standing_surely(job)).buffered(at_once.max(1));
         let standing: Vec<Result<Standing, Failure>> = asked.collect().await;
         let found: BTreeMap<&HostName, Found> = jobs
             .iter()
@@ -69,6 +69,14 @@ impl Asker {
             }
         });
         stream::iter(settling).buffered(at_once.max(1)).collect().await
+    }
+
+    /// One lost handshake must not decide about a whole batch.
+    async fn standing_surely(&self, job: &HostJob) -> Result<Standing, Failure> {
+        match self.standing(job).await {
+            Err(_) => self.standing(job).await,
+            known => known,
+        }
     }
 
     async fn settle_one(

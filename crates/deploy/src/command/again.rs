@@ -14,10 +14,14 @@ use snapback_engine::Continued;
 use snapback_engine::record::{Earlier, RunRecord};
 use snapback_engine::settle::Wish;
 use snapback_fleet::Fleet;
+use std::time::Duration;
+
+/// How long a record may be held by what its controller has left.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Runs again on all hosts that the run has left undone, as a run of its own.
 pub(crate) async fn retry(global: GlobalArgs, args: AgainArgs) -> anyhow::Result<u8> {
-    let record = ended(&global, &args)?;
+    let record = ended(&global, &args).await?;
     let left = record.not_done();
     go_on(&global, args, &record, left, Going::Anew).await
 }
@@ -25,7 +29,7 @@ pub(crate) async fn retry(global: GlobalArgs, args: AgainArgs) -> anyhow::Result
 /// Goes on with the hosts whose turn has not come, in the run's own batches, by its rules and on its budget. A batch that
 /// is confirmed as one and was split is made whole again.
 pub(crate) async fn resume(global: GlobalArgs, args: ResumeArgs) -> anyhow::Result<u8> {
-    let record = ended(&global, &args.again)?;
+    let record = ended(&global, &args.again).await?;
     if args.undo {
         return undo_split(&global, args.again, &record).await;
     }
@@ -86,11 +90,16 @@ fn vars_of(args: &AgainArgs, record: &RunRecord) -> Vec<(String, String)> {
 }
 
 /// The record of a run that nobody is at work on.
-fn ended(global: &GlobalArgs, args: &AgainArgs) -> anyhow::Result<RunRecord> {
+async fn ended(global: &GlobalArgs, args: &AgainArgs) -> anyhow::Result<RunRecord> {
     let fleet = wiring::load_fleet(&args.run.fleet(), &args.run.select())?;
     let records = wiring::records(global)?;
-    let record = records.open(&fleet.name, args.run.run());
-    let record = record.map_err(|error| Usage(format!("error: {error}")))?;
+    let open = || records.open(&fleet.name, args.run.run()).map_err(|error| Usage(format!("error: {error}")));
+    let mut record = open()?;
+    if record.is_running {
+        // A program that a dead controller was just starting holds its record for a moment longer.
+        tokio::time::sleep(A_MOMENT).await;
+        record = open()?;
+    }
     if record.is_running {
         let run = &record.header.run;
         let text = format!(
