@@ -22,6 +22,7 @@ mod e2e_stage;
 mod e2e_targets;
 mod e2e_together;
 mod e2e_traces;
+mod e2e_undone;
 mod e2e_window;
 mod faults;
 mod network;

@@ -171,7 +171,8 @@ fn a_controller_that_is_killed_before_arming_has_them_undone_by_abort() {
     let before = stage.host().tree();
     let run = killed_before_arming(&stage);
     assert_eq!(steps(&stage), UNDONE[..2]);
-    let warning = format!("run {run} has left changes on the controller for web.test, neither undone nor finished");
+    let warning =
+        format!("run {run} has left changes on the controller for web.test, neither undone nor finished");
     for seen in ["status", "plan"] {
         stage.deploy(&[seen]).run().must_exit(0).must_say(&warning).must_say(&format!("deploy abort {run}"));
     }
