@@ -30,6 +30,11 @@ impl HostCgroup {
         &self.path
     }
 
+    /// The file in which the kernel counts the CPU time of its processes.
+    pub(crate) fn cpu_stat(&self) -> PathBuf {
+        self.path.join("cpu.stat")
+    }
+
     /// The cgroup that the host itself sees as `/`.
     pub(crate) fn payload(&self) -> PathBuf {
         self.path.join("payload")

@@ -56,6 +56,11 @@ impl LabHost {
         network::address(self.index)
     }
 
+    /// Returns the file in which the kernel counts the CPU time of all its processes, in the form of cgroups(7).
+    pub fn cpu_stat(&self) -> PathBuf {
+        self.cgroup.cpu_stat()
+    }
+
     /// Returns its root, seen from the machine; readable while the host is off, too. What the host itself
     /// mounts (`/run`, and `/tmp` under systemd) isn't seen there.
     pub fn root(&self) -> PathBuf {

@@ -4,6 +4,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -15,14 +16,29 @@ pub(crate) struct Reading {
     pub(crate) wall: f64,
     /// Seconds of CPU on the controller: user and system, of every program that was started and waited for.
     pub(crate) cpu: f64,
+    /// Seconds of CPU on all hosts together, their sshd included.
+    pub(crate) hosts_cpu: f64,
 }
 
-/// Runs something and says what it took.
-pub(crate) fn measure<T>(run: impl FnOnce() -> T) -> (T, Reading) {
-    let (cpu, begun) = (children_cpu(), Instant::now());
+/// Runs something and says what it took; `stats` are the hosts' `cpu.stat` (cgroups(7)).
+///
+/// What ends on a host only after the run, as its guard's tidying up does, is waited for: it is somebody's time.
+pub(crate) fn measure<T>(stats: &[PathBuf], run: impl FnOnce() -> T) -> (T, Reading) {
+    let (cpu, hosts, begun) = (children_cpu(), hosts_cpu(stats), Instant::now());
     let result = run();
     let wall = begun.elapsed().as_secs_f64();
-    (result, Reading { wall, cpu: children_cpu() - cpu })
+    let cpu = children_cpu() - cpu;
+    if !stats.is_empty() {
+        sleep(Duration::from_secs(1));
+    }
+    (result, Reading { wall, cpu, hosts_cpu: hosts_cpu(stats) - hosts })
+}
+
+fn hosts_cpu(stats: &[PathBuf]) -> f64 {
+    let used = |path: &PathBuf| -> Option<u64> {
+        fs::read_to_string(path).ok()?.lines().find_map(|line| line.strip_prefix("usage_usec "))?.parse().ok()
+    };
+    Duration::from_micros(stats.iter().filter_map(used).sum()).as_secs_f64()
 }
 
 /// Runs something and says how much memory the programs it started had at most, all together, in bytes.
@@ -85,7 +101,7 @@ mod tests {
     fn sees_the_cpu_and_the_memory_of_a_child() {
         let busy =
             || Command::new("sh").args(["-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"]).status();
-        let (status, reading) = measure(busy);
+        let (status, reading) = measure(&[], busy);
         assert!(status.unwrap().success());
         assert!(reading.cpu > 0.02 && reading.wall > 0.02, "{reading:?}");
         let (_, peak) = peak_memory(|| Command::new("sleep").arg("0.2").status());

@@ -49,6 +49,9 @@ pub(crate) struct RoundsArgs {
     /// The hosts' roots, seen from the machine
     #[arg(long)]
     roots: Vec<PathBuf>,
+    /// Where the CPU time of each host is counted
+    #[arg(long)]
+    cpu_stats: Vec<PathBuf>,
 }
 
 /// Builds, brings the hosts up, and hands over to the controller.
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     command.arg("--deploy").arg(if args.baseline { deploy } else { deploy.canonicalize()? });
     command.args(args.baseline.then_some("--baseline"));
     for host in &hosts {
-        command.arg("--roots").arg(host.root());
+        command.arg("--roots").arg(host.root()).arg("--cpu-stats").arg(host.cpu_stat());
     }
     let status = command.status().context("can't start the measurement")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -97,7 +100,7 @@ pub(crate) fn run_rounds(args: &RoundsArgs) -> Result<ExitCode> {
         for turn in 0..ways.len() {
             // Nobody is always first: the way that begins moves on with each round.
             let place = (round + turn) % ways.len();
-            readings[place] = one_turn(&job, ways[place], &args.roots)?;
+            readings[place] = one_turn(&job, ways[place], args)?;
         }
         if round > 0 {
             rounds.add(readings);
@@ -115,12 +118,12 @@ pub(crate) fn run_rounds(args: &RoundsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn one_turn(job: &Job, way: Way, roots: &[PathBuf]) -> Result<Reading> {
+fn one_turn(job: &Job, way: Way, args: &RoundsArgs) -> Result<Reading> {
     let stamp = job.renew()?;
-    let (done, reading) = measure(|| way.run(job));
+    let (done, reading) = measure(&args.cpu_stats, || way.run(job));
     done.with_context(|| format!("{way} failed"))?;
     if way.changes_hosts() {
-        for root in roots {
+        for root in &args.roots {
             let arrived = std::fs::read_to_string(root.join("etc/bench/stamp")).unwrap_or_default();
             if arrived != stamp {
                 bail!("{way} said it succeeded, but {} has not got the new files", root.display());

@@ -45,15 +45,17 @@ impl Rounds {
     /// Prints everything; `peaks` is the memory of each way, in bytes.
     pub(crate) fn print(&self, peaks: &[u64]) {
         println!(
-            "\n{:<20} {:>24} {:>24} {:>12}",
-            "", "wall s (min-max)", "CPU ms/host (min-max)", "peak PSS MB"
+            "\n{:<20} {:>20} {:>20} {:>20} {:>12}",
+            "", "wall s (min-max)", "CPU ms/host", "on the host itself", "peak PSS MB"
         );
         for (place, way) in self.ways.iter().enumerate() {
             let wall = self.column(place, |reading| reading.wall);
             let hosts = self.hosts_as_float();
             let cpu = self.column(place, |reading| reading.cpu * 1000.0 / hosts);
+            let theirs = self.column(place, |reading| reading.hosts_cpu * 1000.0 / hosts);
             let peak = peaks.get(place).copied().unwrap_or(0) / 1_000_000;
-            println!("{way:<20} {:>24} {:>24} {peak:>12}", seconds(wall), milliseconds(cpu));
+            let figures = [seconds(wall), milliseconds(cpu), milliseconds(theirs)];
+            println!("{way:<20} {:>20} {:>20} {:>20} {peak:>12}", figures[0], figures[1], figures[2]);
         }
         println!("\nWall time, each round's pair divided, median (min-max):");
         for (way, against) in [
@@ -105,7 +107,7 @@ mod tests {
     fn ratios_are_of_pairs_and_not_of_medians() {
         let mut rounds = Rounds::new(&[Way::Unprotected, Way::SameKex], 1);
         for (under, over) in [(1.0, 2.0), (10.0, 10.0), (100.0, 300.0)] {
-            let reading = |wall| Reading { wall, cpu: 0.0 };
+            let reading = |wall| Reading { wall, ..Reading::default() };
             rounds.add(vec![reading(under), reading(over)]);
         }
         let ratio = rounds.ratio(Way::SameKex, Way::Unprotected).unwrap();
