@@ -7,22 +7,43 @@
 # Tells what would change, and writes job/c/N/differ (manifest lines with numeric owners) and job/c/N/delete.
 files_inspect() {
 	fi_dir=$JOB/c/$1
-	while IFS=/ read -r fi_meta fi_path; do put "/$fi_path"; done <"$fi_dir/manifest" >"$fi_dir/wanted"
+	listed_paths "$fi_dir/manifest" >"$fi_dir/wanted"
 	list_paths "$fi_dir/found" <"$fi_dir/wanted" || return 1
-	true >"$fi_dir/differ"
 	true >"$fi_dir/texts"
-	fi_found=
-	while IFS=/ read -r fi_meta fi_path <&3; do
-		[ -n "$fi_found" ] || IFS= read -r fi_found <&4 || fi_found=
-		fi_now=
-		if [ -n "$fi_found" ] && [ "${fi_found#*/}" = "$fi_path" ]; then
-			fi_now=${fi_found%%/*}
-			fi_found=
-		fi
-		# shellcheck disable=SC2086 # words, split on purpose
-		files_compare "$1" "/$fi_path" "$fi_now" $fi_meta || return 1
-	done 3<"$fi_dir/manifest" 4<"$fi_dir/found"
+	files_suspects "$fi_dir" || return 1
+	files_compare_all "$1" 3>"$fi_dir/differ" || return 1
 	files_find_deletions "$1" && check_writable "$1"
+}
+
+# Sets ROWS to "MANIFEST|FOUND/path" for what isn't obviously as the manifest says. Both lists are in the same order.
+files_suspects() {
+	ROWS=$(awk '
+	function path(line) { return substr(line, index(line, "/")) }
+	function meta(line) { return substr(line, 1, index(line, "/") - 1) }
+	# As text: as numbers, some sums and modes that differ would be equal.
+	function same(a, b) { return a "" == b "" }
+	function keeps(wish, is) { return same(wish, "-") || same(wish, is) }
+	BEGIN { found = ARGV[2]; ARGC = 2 }
+	{
+		if (!have) have = (getline line < found) > 0
+		now = ""
+		if (have && path(line) == path($0)) { now = meta(line); have = 0 }
+		split(meta($0), want, " ")
+		if (split(now, is, " ") && want[2] == "f" && same(want[3], is[1]) && same(want[8], is[6]) &&
+			keeps(want[5], is[2]) && keeps(want[6], is[3])) next
+		print meta($0) "|" now path($0)
+	}' "$1/manifest" "$1/found")
+}
+
+files_compare_all() {
+	split_on_lines
+	for fi_line in $ROWS; do
+		split_on_words
+		fi_meta=${fi_line%%/*}
+		# shellcheck disable=SC2086 # words, split on purpose
+		files_compare "$1" "/${fi_line#*/}" "${fi_meta#*"|"}" ${fi_meta%%"|"*} || return 1
+	done
+	split_on_words
 }
 
 # files_compare N PATH "NOW" ENTRY TYPE RAW OCTAL OWNER GROUP SIZE SUM
@@ -39,7 +60,7 @@ files_compare() {
 	else
 		report "path n=$fc_n e=$1 raw=0 uid=0 gid=0 size=0 sum=- -- "
 	fi
-	put "$1 $2 $3 $4 $fc_uid $fc_gid $7 $8$fc_path" >>"$JOB/c/$fc_n/differ"
+	put "$1 $2 $3 $4 $fc_uid $fc_gid $7 $8$fc_path" >&3
 }
 
 # files_same "ENTRY TYPE RAW SUM" RAW UID GID SIZE MTIME SUM: whether what is there is as wanted. Owners that the
@@ -152,16 +173,18 @@ text_chunk() {
 files_paths() {
 	fp_dir=$JOB/c/$1
 	{
-		while IFS=/ read -r _ fp_path; do put "/$fp_path"; done <"$fp_dir/differ"
+		listed_paths "$fp_dir/differ"
 		[ ! -s "$fp_dir/delete" ] || cat "$fp_dir/delete"
 	} >"$fp_dir/touched"
-	with_folders <"$fp_dir/touched" | LC_ALL=C sort -u >"$fp_dir/paths"
+	with_folders "$fp_dir/touched" | LC_ALL=C sort -u >"$fp_dir/paths"
 }
 
-# Prints the paths on stdin and the directories they lie in.
+# Prints the paths in a file and the directories they lie in.
 with_folders() {
 	wf_seen=
-	while IFS= read -r wf_path; do
+	read_lines "$1"
+	split_on_lines
+	for wf_path in $ROWS; do
 		put "$wf_path"
 		wf_up=${wf_path%/*}
 		while [ -n "$wf_up" ] && [ "$wf_up" != "$wf_seen" ]; do
@@ -172,31 +195,57 @@ with_folders() {
 		done
 		wf_seen=${wf_path%/*}
 	done
+	split_on_words
 }
 
 # Checks what was staged and gives it its owners, before anything is armed.
 files_stage() {
 	fg_dir=$JOB/c/$1
-	while IFS=/ read -r fg_meta fg_path; do
-		# shellcheck disable=SC2086 # words, split on purpose
-		files_fits "/$fg_path" $fg_meta || return 1
-		case $fg_meta in *" d "*) ;; *) put "/$fg_path" ;; esac
-	done <"$fg_dir/differ" >"$fg_dir/place"
-	files_can_enter "$fg_dir" || return 1
+	read_lines "$fg_dir/differ"
+	fg_lines=$ROWS
+	files_all_fit >"$fg_dir/place" && files_can_enter || return 1
 	while IFS= read -r fg_path; do put "$fg_dir/tree$fg_path"; done <"$fg_dir/place" >"$fg_dir/staged.paths"
-	list_paths "$fg_dir/staged" <"$fg_dir/staged.paths" || return 1
-	while IFS=/ read -r fg_meta fg_path <&3; do
-		case $fg_meta in *" d "*) continue ;; esac
-		IFS=/ read -r fg_have _ <&4 || fg_have="- - - - - -"
+	list_paths "$fg_dir/staged" <"$fg_dir/staged.paths" && read_lines "$fg_dir/staged" || return 1
+	files_check_all_staged
+}
+
+# Prints what has to be put in place.
+files_all_fit() {
+	split_on_lines
+	for fg_line in $fg_lines; do
+		split_on_words
+		fg_meta=${fg_line%%/*} fg_path=/${fg_line#*/}
 		# shellcheck disable=SC2086 # words, split on purpose
-		files_check_staged "/$fg_path" $fg_meta $fg_have || return 1
-	done 3<"$fg_dir/differ" 4<"$fg_dir/staged"
+		files_fits "$fg_path" $fg_meta || return 1
+		case $fg_meta in *" d "*) ;; *) put "$fg_path" ;; esac
+	done
+	split_on_words
+}
+
+# The staged files are in ROWS, in the same order.
+files_check_all_staged() {
+	split_on_lines
+	# shellcheck disable=SC2086 # lines, split on purpose
+	set -- $ROWS
+	for fg_line in $fg_lines; do
+		split_on_words
+		fg_meta=${fg_line%%/*}
+		case $fg_meta in *" d "*) continue ;; esac
+		fg_have=${1:-"- - - - - -"}
+		[ $# -eq 0 ] || shift
+		# shellcheck disable=SC2086 # words, split on purpose
+		files_check_staged "/${fg_line#*/}" $fg_meta ${fg_have%%/*} || return 1
+	done
+	split_on_words
 }
 
 # A symlink on the way that somebody else may replace is never followed: he could lead us anywhere.
 files_can_enter() {
 	fe_last=-
-	while IFS=/ read -r _ fe_path; do
+	split_on_lines
+	for fe_line in $fg_lines; do
+		split_on_words
+		fe_path=${fe_line#*/}
 		fe_up=/$fe_path
 		fe_up=${fe_up%/*}
 		[ "$fe_up" != "$fe_last" ] || continue
@@ -206,7 +255,8 @@ files_can_enter() {
 			WHY="the way to /$fe_path leads through a symlink that somebody other than root could replace: it is not followed"
 			return 1
 		}
-	done <"$1/differ"
+	done
+	split_on_words
 	cd /
 }
 
@@ -245,23 +295,16 @@ files_check_staged() {
 }
 
 files_snapshot() {
-	files_paths "$1" && take_snapshot "$1"
+	# A snapshot of nothing could always be put back.
+	files_paths "$1" && [ -s "$JOB/c/$1/paths" ] && take_snapshot "$1"
 }
 
 # Puts the new files in place. Stops where something isn't what was snapshotted.
 files_apply() {
 	fa_dir=$JOB/c/$1
 	list_meta "$fa_dir" || return 1
-	while IFS=/ read -r fa_meta fa_path; do
-		# shellcheck disable=SC2086 # words, split on purpose
-		case $fa_meta in *" d "*) files_make_directory "/$fa_path" $fa_meta || return 1 ;; esac
-	done <"$fa_dir/differ"
-	while IFS= read -r fa_path; do
-		[ -d "${fa_path%/*}" ] || { enter_made "${fa_path%/*}" && cd /; } || {
-			WHY="${fa_path%/*} could not be made"
-			return 1
-		}
-	done <"$fa_dir/place"
+	read_lines "$fa_dir/differ"
+	files_make_ways || return 1
 	if ! place_files "$fa_dir/tree" <"$fa_dir/place"; then
 		WHY="a file could not be put in place"
 		return 1
@@ -270,11 +313,36 @@ files_apply() {
 	sync_named "$fa_dir"
 }
 
+# The directories that are wanted, and those that lead to files.
+files_make_ways() {
+	split_on_lines
+	for fa_line in $ROWS; do
+		split_on_words
+		fa_meta=${fa_line%%/*} fa_path=/${fa_line#*/}
+		# shellcheck disable=SC2086 # words, split on purpose
+		case $fa_meta in *" d "*) files_make_directory "$fa_path" $fa_meta || return 1 ;; esac
+	done
+	split_on_lines
+	for fa_line in $ROWS; do
+		split_on_words
+		case ${fa_line%%/*} in *" d "*) continue ;; esac
+		fa_path=/${fa_line#*/}
+		[ -d "${fa_path%/*}" ] || { enter_made "${fa_path%/*}" && cd /; } || {
+			WHY="${fa_path%/*} could not be made"
+			return 1
+		}
+	done
+	split_on_words
+}
+
 # Names as well as contents must be there after a power cut.
 sync_named() {
-	while IFS= read -r sn_path; do
+	read_lines "$1/paths"
+	split_on_lines
+	for sn_path in $ROWS; do
 		[ ! -d "$sn_path" ] || put "$sn_path"
-	done <"$1/paths" >"$1/named"
+	done >"$1/named"
+	split_on_words
 	in_chunks sync_chunk "" "" <"$1/named"
 }
 

@@ -110,7 +110,7 @@ find_delta() {
 	no_broken_names "$1/roots.all" || return 1
 	{
 		for fd_list in goal known; do
-			while IFS=/ read -r _ fd_path; do put "/$fd_path"; done <"$1/$fd_list"
+			listed_paths "$1/$fd_list"
 		done
 		while IFS= read -r fd_path; do walk_trees "$fd_path"; done <"$1/roots.all"
 		# What has come in directories that go again.
@@ -146,7 +146,7 @@ is_ours() {
 # Another fleet's run since, on a path that would be put back: that would be undone as well.
 refuse_strangers() {
 	[ -s "$1/between" ] && [ -s "$1/delta" ] || return 0
-	while IFS=/ read -r _ rs_path; do put "/$rs_path"; done <"$1/delta" >"$1/delta.paths"
+	listed_paths "$1/delta" >"$1/delta.paths"
 	while read -r rs_id rs_fleet; do
 		for rs_change in "$STATE_DIR/tx/$rs_id"/job/c/*/; do
 			[ -d "$rs_change" ] || continue
@@ -239,7 +239,7 @@ read_spec_of() {
 # The handlers of those changes whose paths are put back, once each.
 find_handlers() {
 	[ -s "$2/delta" ] || return 0
-	while IFS=/ read -r _ fh_path; do put "/$fh_path"; done <"$2/delta" >"$2/delta.paths"
+	listed_paths "$2/delta" >"$2/delta.paths"
 	true >"$2/handlers.from"
 	while read -r fh_age fh_id fh_n; do
 		fh_change=$STATE_DIR/tx/$fh_id/job/c/$fh_n
@@ -259,9 +259,9 @@ find_handlers() {
 # Takes the snapshot of the present, and makes what is put back whole and ours: the record it comes from may go.
 revert_snapshot() {
 	rs_dir=$JOB/c/$1
-	while IFS=/ read -r _ rv_path; do put "/$rv_path"; done <"$rs_dir/delta" >"$rs_dir/touched"
+	listed_paths "$rs_dir/delta" >"$rs_dir/touched"
 	{
-		with_folders <"$rs_dir/touched"
+		with_folders "$rs_dir/touched"
 		[ ! -s "$rs_dir/scripts" ] || while IFS= read -r rv_path; do walk_trees "$rv_path"; done <"$rs_dir/roots.all"
 	} | LC_ALL=C sort -u >"$rs_dir/paths"
 	# A script's rollback may do anything to what its change watched.

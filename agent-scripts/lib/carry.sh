@@ -16,6 +16,7 @@ carry_rollback() {
 	# An undo before this one may have started again what has just been killed: its handlers are due once more.
 	[ ! -e "$TX/carry.2" ] || rm -f "$TX"/undone.????????????????
 	cr_code=0
+	mend_started
 	undo_all || cr_code=1
 	# What can't be killed may have written since: the undo is only over when it is gone.
 	if [ "$cr_stuck" = 1 ]; then

@@ -12,8 +12,8 @@ note_flags() {
 	true >"$1/flags"
 	has_flags || return 0
 	{
-		while IFS=/ read -r _ nf_path; do put "/$nf_path"; done <"$1/changed"
-		while IFS=/ read -r _ nf_path; do put "/$nf_path"; done <"$1/dirs"
+		listed_paths "$1/changed"
+		listed_paths "$1/dirs"
 	} >"$1/flagged"
 	list_flags "$1" <"$1/flagged" >"$1/flags"
 }

@@ -181,7 +181,7 @@ all_paths_of() {
 	{
 		paths_of "$1"
 		if [ -s "$1/roots" ] && [ -s "$1/after" ]; then
-			while IFS=/ read -r _ ap_path; do put "/$ap_path"; done <"$1/after" | below_roots "$1/roots"
+			listed_paths "$1/after" | below_roots "$1/roots"
 		fi
 	} | LC_ALL=C sort -u
 }

@@ -14,6 +14,28 @@ split_on_words() {
 	set +f
 }
 
+# Sets ROWS to those of a file, to be walked with split_on_lines. What is split is split before a loop's first round,
+# so its body may call split_on_words.
+read_lines() {
+	ROWS='' rl_left=100
+	{
+		# A short list shall cost no process.
+		while [ "$rl_left" -gt 0 ] && IFS= read -r rl_line; do
+			ROWS=$ROWS$rl_line$NL
+			rl_left=$((rl_left - 1))
+		done
+		[ "$rl_left" -gt 0 ] || ROWS=$ROWS$(cat)
+	} <"$1"
+}
+
+# Prints the paths of a file of lines "META/path".
+listed_paths() {
+	read_lines "$1"
+	split_on_lines
+	for po_line in $ROWS; do put "/${po_line#*/}"; done
+	split_on_words
+}
+
 # Calls FUNCTION DEST PREFIX+PATH... for the paths on stdin. One with a newline in it comes alone: in what a tool says
 # of many it could not be told apart; as ODD_FUNCTION LINE, if there is one. Goes on past a failure and tells it.
 in_chunks() {

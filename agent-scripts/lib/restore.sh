@@ -2,8 +2,8 @@
 # Putting a snapshot back: only what differs, in an order that survives being cut and repeated. Everything is done from
 # within the directory it is done in: see `enter`.
 
-# Puts change $1 back. What is still not as before stands in job/c/N/broken afterwards. $2 = mounted leaves out what
-# isn't mounted yet, all leaves nothing out.
+# Puts change $1 back. What is still not as before stands in job/c/N/broken afterwards. What isn't mounted is left out,
+# and broken unless $2 = mounted, which is for early at boot: the rest comes later.
 restore_snapshot() {
 	rs_dir=$JOB/c/$1
 	[ -f "$rs_dir/before" ] || return 0
@@ -106,11 +106,16 @@ universe() {
 		} >"$1/universe" || return 1
 		[ ! -s "$1/made" ] || { LC_ALL=C sort -u "$1/universe" >"$1/universe.all" && mv -f "$1/universe.all" "$1/universe"; } || return 1
 	fi
-	[ "$2" = mounted ] || return 0
 	missing_mounts "$1" || return 0
 	rs_before=$1/before.here
 	cat "$1/before" >"$rs_before"
-	drop_below "$1/universe" && drop_below "$rs_before"
+	drop_below "$1/universe" "$1/unmounted" && drop_below "$rs_before" /dev/null || return 1
+	[ "$2" = mounted ] || tell_unmounted "$1"
+}
+
+# Putting these back would write below the mount point, into another file system than the one they lie on.
+tell_unmounted() {
+	while IFS= read -r tu_path; do put "unmounted$tu_path"; done <"$1/unmounted" >>"$1/broken"
 }
 
 # Prints the directories that are there now and were not before; not those below one that is printed.
@@ -142,6 +147,7 @@ missing_mounts() {
 	[ -n "$MISSING" ]
 }
 
+# drop_below FILE DROPPED: takes out of a list what lies below MISSING.
 drop_below() {
 	while IFS= read -r db_line; do
 		db_path=/${db_line#*/}
@@ -151,8 +157,8 @@ drop_below() {
 		done <<POINTS
 $MISSING
 POINTS
-		[ -z "$db_keep" ] || put "$db_line"
-	done <"$1" >"$1.kept" && mv -f "$1.kept" "$1"
+		if [ -n "$db_keep" ]; then put "$db_line"; else put "$db_line" >&3; fi
+	done <"$1" >"$1.kept" 3>"$2" && mv -f "$1.kept" "$1"
 }
 
 # Children before parents; a directory that somebody filled since stays and is told.

@@ -21,6 +21,7 @@ undo_changes() {
 	are_handlers_due
 	true >"$TX/broken"
 	uc_broken=0
+	check_seal || uc_broken=1
 	uc_n=$((SPEC_changes - 1))
 	while [ "$uc_n" -ge 0 ]; do
 		[ ! -e "$TX/started.$uc_n" ] || undo_change "$uc_n" || uc_broken=1

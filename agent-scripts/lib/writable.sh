@@ -8,9 +8,13 @@ check_writable() {
 	read_mounts
 	find_file_mounts
 	true >"$cw_dir/flagged"
-	while IFS=/ read -r cw_meta cw_path; do
-		check_place_of "/$cw_path" "$cw_meta" || return 1
-	done <"$cw_dir/differ"
+	read_lines "$cw_dir/differ"
+	split_on_lines
+	for cw_line in $ROWS; do
+		split_on_words
+		check_place_of "/${cw_line#*/}" "${cw_line%%/*}" || return 1
+	done
+	split_on_words
 	while IFS= read -r cw_path; do
 		check_place_of "$cw_path" delete || return 1
 	done <"$cw_dir/delete"

@@ -122,6 +122,7 @@ snapshot_changes() {
 	# Given back when the undo begins and when its copies are made, so that a full disk can't stop it.
 	write_reserve 1 2>/dev/null >"$TX/reserve" && write_reserve 7 2>/dev/null >"$TX/reserve.copies" ||
 		refuse no_space "the reserve for the undo could not be written"
+	seal_record || refuse no_space "the seal of the record could not be written"
 	sync_tree "$TX" || refuse snapshot "the snapshot could not be made durable"
 }
 

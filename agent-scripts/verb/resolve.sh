@@ -182,6 +182,7 @@ boot_writable() {
 
 boot_early() {
 	[ "$DECISION" = rollback ] && ! carrier_alive || return 0
+	mend_started
 	share_boot
 	be_n=$((SPEC_changes - 1))
 	be_any=

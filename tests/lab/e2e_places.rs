@@ -161,6 +161,25 @@ fn a_file_that_is_a_mount_point_is_written_in_place_and_the_plan_says_so() {
 }
 
 #[test]
+fn what_is_no_longer_mounted_is_told_as_broken_and_nothing_is_written_below_its_mount_point() {
+    let stage = Stage::new("unmounted");
+    let host = stage.lab.plain_host("app1").unwrap();
+    host.exec_sh("mkdir -p /srv/disk /srv/shop; echo old >/srv/disk/conf; mount --bind /srv/disk /srv/shop")
+        .unwrap();
+    let fleet = format!(
+        "{}[[changes]]\nname = \"gone\"\nkind = \"script\"\napply = \"umount /srv/shop; false\"\nrollback = \"true\"\n",
+        files(&[("/srv/shop/conf", NEW), ("/srv/shop/added", NEW)])
+    );
+    let said = stage.start(&fleet, &["--volatile-guard"]).end();
+    let ending = said.expect("app1", "rollback_failed", 3);
+    assert!(ending.state.contains("/srv/shop/conf: unmounted"), "{ending:?}");
+    host.exec_sh("test -z \"$(ls -A /srv/shop)\"; mount --bind /srv/disk /srv/shop").unwrap();
+    let said = stage.says(&["rollback", &stage.fleet(&fleet), "--yes"]);
+    assert_eq!(said.code, Some(0), "{said:#?}");
+    assert_eq!(host.exec_sh("cd /srv/disk; cat *; ls").unwrap(), "old\nconf\n");
+}
+
+#[test]
 fn what_is_immutable_is_refused_with_the_command_that_mends_it() {
     let stage = Stage::new("immutable");
     let [host] = stage.systemd(["app1"]);

@@ -26,6 +26,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/space.sh"),
+    include_str!("../../../agent-scripts/lib/seal.sh"),
     include_str!("../../../agent-scripts/lib/undo.sh"),
     include_str!("../../../agent-scripts/lib/last_resort.sh"),
     include_str!("../../../agent-scripts/lib/carry.sh"),
@@ -109,6 +110,17 @@ mod tests {
             }
         }
         assert_eq!(files + 1, PARTS.len());
+    }
+
+    #[test]
+    fn no_function_is_defined_twice() {
+        // The later one would win, for whoever meant the earlier one as well.
+        let mut known = std::collections::HashSet::new();
+        for line in PARTS.iter().flat_map(|part| part.lines()) {
+            let Some(name) = line.strip_suffix("() {") else { continue };
+            assert!(known.insert(name), "{name} is defined twice");
+        }
+        assert!(known.len() > 400);
     }
 
     #[test]

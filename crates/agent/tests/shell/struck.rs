@@ -108,3 +108,44 @@ fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
         }
     });
 }
+
+/// An undo goes by what was written when the guard was armed. Where that is no longer so it may miss something, and must
+/// not take that for done.
+#[test]
+fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_called_whole() {
+    everywhere(|t| {
+        let mut step = script("true");
+        step.rollback = Some(inline("true"));
+        let work = Work::new().files(files(t)).script(step).window(60);
+        let before = look(t, "app");
+        for (name, is_mended) in [
+            ("started.0", true),
+            ("seal", false),
+            ("job/spec", false),
+            ("job/c/0/before", false),
+            ("job/c/0/paths", false),
+            ("job/c/1/cmd.rollback.sh", false),
+        ] {
+            let begun = t.begin(&work);
+            assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+            let file = t.tx(&begun.tx, name);
+            if is_mended || name == "seal" {
+                fs::remove_file(&file).unwrap()
+            } else {
+                fs::write(&file, "").unwrap()
+            }
+            let end = t.verb(&["rollback", &begun.tx]);
+            if is_mended {
+                assert!(end.whole().rolled_back().is_some(), "{name}: {end:#?}");
+                assert_same(&before, &look(t, "app"));
+            } else {
+                assert!(end.whole().rollback_failed(), "{name}: {end:#?}");
+                let told = format!("{:?}", t.verb(&["status"]).all);
+                assert!(told.contains("the record: "), "{name}: {told}");
+                t.verb(&["accept"]);
+                t.write("app/a", "old");
+            }
+            t.settle();
+        }
+    });
+}

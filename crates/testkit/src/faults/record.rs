@@ -7,7 +7,7 @@ use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 
 /// Files of a transaction's record whose loss, tear or forgery must never matter.
-const FILES: [&str; 22] = [
+const FILES: [&str; 23] = [
     "armed",
     "go",
     "applied",
@@ -30,6 +30,7 @@ const FILES: [&str; 22] = [
     "arming_connection",
     "lock",
     "../../tools",
+    "started.0",
 ];
 
 /// How a file of the record is tampered with.
