@@ -5,7 +5,6 @@
 carry_rollback() {
 	JOB=$TX/job
 	end_restorer
-	rm -f "$TX/undo_failed"
 	cr_cause=
 	[ ! -f "$TX/cause" ] || IFS= read -r cr_cause <"$TX/cause"
 	journal "rolling_back -- ${cr_cause:-the guard was not confirmed}"
@@ -14,7 +13,8 @@ carry_rollback() {
 	# What was kept for the copies is given back when nobody is left to take it.
 	rm -f "$TX/reserve.copies"
 	# An undo before this one may have started again what has just been killed: its handlers are due once more.
-	[ ! -e "$TX/carry.2" ] || rm -f "$TX"/undone.????????????????
+	[ ! -e "$TX/carry.2" ] && [ ! -e "$TX/undo_failed" ] || rm -f "$TX"/undone.????????????????
+	rm -f "$TX/undo_failed"
 	cr_code=0
 	mend_started
 	undo_all || cr_code=1

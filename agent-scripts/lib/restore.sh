@@ -31,6 +31,8 @@ restore_snapshot() {
 	replace_files "$rs_dir"
 	restore_times "$rs_dir"
 	look_at_restored "$rs_dir" differs.still || return 1
+	# A pass before this one may have run its handlers on what has only now come back.
+	[ "$(cat "$rs_dir/delta")" = "$(cat "$rs_dir/differs.still")" ] || rm -f "$TX"/undone.????????????????
 	cat "$rs_dir/differs.still" >>"$rs_dir/broken"
 	[ "$COMPARED" = same ] && ! [ -s "$rs_dir/broken" ] || return 1
 	# A link kept for this moment would leave the file with two names.
@@ -98,17 +100,21 @@ universe() {
 			done <"$1/roots"
 		} | LC_ALL=C sort -u >"$1/universe" || return 1
 	else
-		made_directories "$1" >"$1/made"
-		{
-			cat "$1/paths"
-			# Somebody may have put something into directories that were made on the way.
-			while IFS= read -r un_root; do walk_trees "$un_root"; done <"$1/made"
-		} >"$1/universe" || return 1
-		[ ! -s "$1/made" ] || { LC_ALL=C sort -u "$1/universe" >"$1/universe.all" && mv -f "$1/universe.all" "$1/universe"; } || return 1
+		made_directories "$1" >"$1/made" || return 1
+		# A list that a full disk cuts short would prove that nothing differs: each of these tells.
+		if [ -s "$1/made" ]; then
+			{
+				cat "$1/paths"
+				# Somebody may have put something into directories that were made on the way.
+				while IFS= read -r un_root; do walk_trees "$un_root"; done <"$1/made"
+			} | LC_ALL=C sort -u >"$1/universe" || return 1
+		else
+			cat "$1/paths" >"$1/universe" || return 1
+		fi
 	fi
 	missing_mounts "$1" || return 0
 	rs_before=$1/before.here
-	cat "$1/before" >"$rs_before"
+	cat "$1/before" >"$rs_before" || return 1
 	drop_below "$1/universe" "$1/unmounted" && drop_below "$rs_before" /dev/null || return 1
 	[ "$2" = mounted ] || tell_unmounted "$1"
 }
@@ -131,7 +137,7 @@ made_directories() {
 		real "$md_path"
 		[ -d "$REAL" ] && ! [ -L "$REAL" ] || continue
 		md_last=$md_path
-		put "$md_path"
+		put "$md_path" || return 1
 	done 3<"$1/paths" 4<"$1/before"
 }
 
@@ -157,7 +163,7 @@ drop_below() {
 		done <<POINTS
 $MISSING
 POINTS
-		if [ -n "$db_keep" ]; then put "$db_line"; else put "$db_line" >&3; fi
+		if [ -n "$db_keep" ]; then put "$db_line"; else put "$db_line" >&3; fi || return 1
 	done <"$1" >"$1.kept" 3>"$2" && mv -f "$1.kept" "$1"
 }
 

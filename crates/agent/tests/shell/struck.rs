@@ -149,3 +149,29 @@ fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_cal
         }
     });
 }
+
+/// A first try that found no room ran its handlers on the new files, and they worked: that doesn't count.
+#[test]
+fn a_handler_that_ran_before_the_files_came_back_runs_once_more() {
+    everywhere(|t| {
+        t.write("loaded", "old");
+        let load = format!("cat {} >{}", t.dest("app/a"), t.dest("loaded"));
+        let begun = t.begin(&Work::new().files(files(t).handler(&load)).window(60));
+        assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+        let (snap, away) = (t.tx(&begun.tx, "job/c/0/snap"), t.tx(&begun.tx, "job/c/0/away"));
+        fs::rename(&snap, &away).unwrap();
+        let links = t.tx(&begun.tx, "job/c/0/link");
+        let kept = links.exists().then(|| fs::rename(&links, links.with_extension("away")));
+        assert!(t.verb(&["rollback", &begun.tx]).whole().rollback_failed());
+        assert_eq!(t.read("loaded").as_deref(), Some("new"));
+        let _ = fs::remove_dir_all(&snap);
+        fs::rename(&away, &snap).unwrap();
+        if kept.is_some() {
+            fs::rename(links.with_extension("away"), &links).unwrap();
+        }
+        let end = t.verb(&["rollback", &begun.tx]);
+        assert!(end.whole().rolled_back().is_some(), "{end:#?}");
+        assert_eq!([t.read("app/a"), t.read("loaded")].map(Option::unwrap), ["old", "old"]);
+        t.settle();
+    });
+}
