@@ -148,6 +148,23 @@ fn a_host_that_somebody_else_holds_stops_a_staged_run_and_a_batch_confirmed_as_o
 }
 
 #[test]
+fn a_protected_host_is_never_changed_unasked() {
+    let stage = staged("", "");
+    let protect = "[groups.core]\non = \"three.test\"\nprotected = true\n";
+    stage.fleet_within(25, &format!("{protect}{MOTD}[rollout]\ncanary = 1\n"));
+    let told = stage.change().run().must_exit(1).must_say("PROTECTED").must_say("2 not_reached");
+    assert!(told.err.contains("it is protected in the fleet file, and would be changed"), "{told}");
+    assert_eq!(transactions(&stage), [0, 0, 0]);
+    stage.fleet_within(25, &format!("{protect}{MOTD}"));
+    stage.change().run().must_exit(1).must_say("2 confirmed");
+    assert_eq!(transactions(&stage), [1, 1, 0]);
+    stage.change().args(["--allow-protected"]).run().must_exit(0).must_say("1 confirmed");
+    stage.change().run().must_exit(0).must_say("3 unchanged");
+    stage.deploy(&["rollback", "--yes", "--volatile-guard"]).run().must_exit(1).must_say("--allow-protected");
+    assert_eq!(transactions(&stage), [1, 1, 1]);
+}
+
+#[test]
 fn the_record_of_another_fleet_and_a_newer_one_are_refused() {
     let stage = staged("", "");
     stage.change().run().must_exit(0);

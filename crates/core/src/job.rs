@@ -39,6 +39,9 @@ pub struct HostJob {
     pub vars: BTreeMap<String, String>,
     /// How many confirmed runs of this fleet the host keeps, to go back to; at least one.
     pub keep: u32,
+    /// It is looked at and never changed.
+    #[serde(default)]
+    pub protected: bool,
 }
 
 /// The longest that putting the paths back, or one handler, may take when going back, if apply may take so long.

@@ -152,6 +152,7 @@ mod tests {
             proof: Default::default(),
             last_resort: LastResort::default(),
             keep: 5,
+            protected: false,
             vars: std::collections::BTreeMap::new(),
         }
     }

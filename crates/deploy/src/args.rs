@@ -107,21 +107,24 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "canary|BATCH", value_parser = parse_stop)]
     pub(crate) stop_after: Option<StopAfter>,
     #[command(flatten)]
-    pub(crate) lock: LockArgs,
+    pub(crate) care: CareArgs,
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
 }
 
-/// What to do about other runs that hold the same hosts.
+/// What to do about hosts that others hold, or that are protected.
 #[derive(Clone, Debug, ClapArgs)]
-pub(crate) struct LockArgs {
+pub(crate) struct CareArgs {
     /// Wait so long, like 10m, for hosts that another run holds [default: not at all]
     #[arg(long, value_name = "TIME", value_parser = snapback_fleet::parse_duration, conflicts_with = "dry_run")]
     lock_wait: Option<Duration>,
+    /// Change hosts that the fleet file protects as well
+    #[arg(long)]
+    pub(crate) allow_protected: bool,
 }
 
-impl LockArgs {
+impl CareArgs {
     /// How long hosts that another run holds are waited for.
     pub(crate) fn wait(&self) -> Duration {
         self.lock_wait.unwrap_or_default()
@@ -235,7 +238,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long)]
     pub(crate) volatile_guard: bool,
     #[command(flatten)]
-    pub(crate) lock: LockArgs,
+    pub(crate) care: CareArgs,
     /// What it is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,
@@ -338,7 +341,7 @@ pub(crate) struct AgainArgs {
     #[arg(long)]
     pub(crate) volatile_guard: bool,
     #[command(flatten)]
-    pub(crate) lock: LockArgs,
+    pub(crate) care: CareArgs,
     /// What the run is for, shown to whoever finds a host locked by it
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) comment: String,

@@ -1,6 +1,6 @@
 //! Wiring: fleet file to jobs, connector, records.
 
-use crate::args::{GlobalArgs, SelectArgs};
+use crate::args::{CareArgs, GlobalArgs, SelectArgs};
 use crate::become_password;
 use crate::exit::Usage;
 use crate::faces::colour;
@@ -84,6 +84,13 @@ fn missing_file(path: &Path) -> String {
         _ => text.push_str("\n  hint: `deploy init HOST...` writes one; `deploy --help` lists the commands"),
     }
     text
+}
+
+/// Opens protected hosts, if that was asked for.
+pub(crate) fn open_protected(care: &CareArgs, fleet: &mut Fleet) {
+    for job in fleet.jobs.iter_mut().filter(|_| care.allow_protected) {
+        job.protected = false;
+    }
 }
 
 /// Where the records of runs are kept.

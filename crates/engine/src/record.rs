@@ -144,6 +144,7 @@ impl HostRecord {
             confirm: reach.confirm,
             proof: Proof::default(),
             keep: 1,
+            protected: false,
             last_resort: LastResort::default(),
             vars: BTreeMap::new(),
         })

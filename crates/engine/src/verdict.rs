@@ -121,6 +121,14 @@ impl Verdict {
         verdict
     }
 
+    /// The fleet file says that the host is not to be changed.
+    pub(crate) fn protected() -> Self {
+        Self {
+            hint: "pass --allow-protected to change it all the same".to_owned(),
+            ..Self::failed("it is protected in the fleet file, and would be changed")
+        }
+    }
+
     /// Another run holds the host.
     pub(crate) fn held(holder: &Holder) -> Self {
         match holder {

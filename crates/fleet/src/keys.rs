@@ -48,6 +48,7 @@ pub(crate) const DEFAULTS: Keys = Keys {
         "identity_file",
         "connect_timeout",
         "host_key",
+        "protected",
         "tags",
         "vars",
         "was",
@@ -73,11 +74,12 @@ pub(crate) const GROUP: Keys = Keys {
         "identity_file",
         "connect_timeout",
         "host_key",
+        "protected",
         "tags",
         "vars",
         "was",
     ],
-    later: &["protected"],
+    later: &[],
 };
 
 /// `was = { ... }`.

@@ -71,6 +71,14 @@ pub struct PlanView<'a> {
 
 impl HostPlan<'_> {
     fn would_change(&self) -> bool {
+        !self.job.protected && self.differs()
+    }
+
+    fn is_protected(&self) -> bool {
+        self.job.protected && self.differs()
+    }
+
+    fn differs(&self) -> bool {
         self.found.is_ok_and(|inspection| !inspection.is_unchanged())
     }
 
@@ -110,7 +118,7 @@ pub fn render_plan(view: &PlanView<'_>) -> String {
     let (mut out, hidden) = blocks.render(view.width, most);
     out.push_str(&prompt::losses_of(view, &hidden));
     let unchanged: Vec<_> =
-        view.hosts.iter().filter(|p| p.found.is_ok() && !p.would_change()).map(|p| p.host.as_str()).collect();
+        view.hosts.iter().filter(|p| p.found.is_ok() && !p.differs()).map(|p| p.host.as_str()).collect();
     if !unchanged.is_empty() {
         let head = headed(&unchanged, view.width.saturating_sub("unchanged: ".len()));
         out.push_str(&palette.faint(&format!("unchanged: {head}")));
@@ -146,9 +154,12 @@ fn headed<S: AsRef<str>>(hosts: &[S], width: usize) -> String {
     if hosts.len() == 1 { names } else { format!("{names} ({})", count(hosts.len(), "host")) }
 }
 
-/// Hosts that somebody's transaction or lease holds, and whose.
+/// Hosts that differ and are protected, and those that somebody's transaction or lease holds, and whose.
 fn locks<'v>(view: &'v PlanView<'_>) -> Vec<(Vec<&'v str>, String)> {
-    fold(view.hosts.iter().filter_map(|plan| Some((plan, plan.locked()?))))
+    let protected = "PROTECTED in the fleet file: it differs, and is changed with --allow-protected alone";
+    let protected =
+        view.hosts.iter().filter(|plan| plan.is_protected()).map(|plan| (plan, protected.to_owned()));
+    fold(protected.chain(view.hosts.iter().filter_map(|plan| Some((plan, plan.locked()?)))))
 }
 
 /// Hosts that could not be looked at, and why.

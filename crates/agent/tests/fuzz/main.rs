@@ -243,6 +243,7 @@ fn job() -> HostJob {
         proof: Default::default(),
         vars: BTreeMap::new(),
         keep: 5,
+        protected: false,
     }
 }
 

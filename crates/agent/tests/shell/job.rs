@@ -75,6 +75,7 @@ impl Work {
             proof: Default::default(),
             vars: BTreeMap::new(),
             keep: 5,
+            protected: false,
         };
         Self { run, job, contents: Contents::new() }
     }

@@ -124,6 +124,7 @@ mod tests {
             proof: Default::default(),
             vars: BTreeMap::new(),
             keep: 5,
+            protected: false,
             last_resort: Default::default(),
         }
     }

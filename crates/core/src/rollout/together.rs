@@ -128,6 +128,7 @@ mod tests {
             proof: Default::default(),
             vars: BTreeMap::new(),
             keep: 1,
+            protected: false,
         }
     }
 

@@ -70,6 +70,7 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
         return Ok(ExitCode::Good as u8);
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(confirmed))?;
+    wiring::open_protected(&args.care, &mut fleet);
     // Hosts that were confirmed by a run that this one went on with go back to before that.
     rollback::go_back(&mut fleet, &wiring::records(global)?.origin_of(record));
     jumps::keep_apart(global, &mut fleet).await?;
@@ -80,7 +81,7 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
         global,
         &fleet,
         (spec, origin),
-        Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() },
+        Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() },
     )
     .await
 }
@@ -137,6 +138,7 @@ async fn go_on(
         true => Fleet { jobs: Vec::new(), ..whole.clone() },
         false => wiring::load_hosts(&args.run.fleet(), &select, Some(left))?,
     };
+    wiring::open_protected(&args.care, &mut fleet);
     jumps::keep_apart(global, &mut fleet).await?;
     if going == Going::On {
         let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
@@ -148,7 +150,7 @@ async fn go_on(
     let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
     let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);
     let origin = Origin { vars, continues: Some(continued) };
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() };
     perform(global, &fleet, (spec, origin), consent).await
 }
 

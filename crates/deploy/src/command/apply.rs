@@ -29,11 +29,12 @@ const LONGEST_SHOWN: usize = 64 * 1024;
 pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
     let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
     let mut fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
+    wiring::open_protected(&args.care, &mut fleet);
     jumps::keep_apart(&global, &mut fleet).await?;
     fleet.course.stop_after = args.stop_after;
     judge_stop(&fleet)?;
     let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.lock.wait() };
+    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() };
     let origin = Origin { vars: args.select.vars, continues: None };
     perform(&global, &fleet, (spec, origin), consent).await
 }
@@ -171,7 +172,11 @@ pub(super) fn print_plan(global: &GlobalArgs, fleet: &Fleet, planned: &Planned) 
 /// Asks a person; an interrupt is a no.
 async fn agreed(fleet: &Fleet, planned: &Planned, mut interrupt: Interrupt) -> anyhow::Result<bool> {
     let question = with_view(fleet, planned, false, false, prompt_text);
-    let changed = planned.hosts().iter().filter(|h| h.found.is_ok_and(|i| !i.is_unchanged())).count();
+    let changed = planned
+        .hosts()
+        .iter()
+        .filter(|h| !h.job.protected && h.found.is_ok_and(|i| !i.is_unchanged()))
+        .count();
     let hosts = changed + planned.to_undo().len();
     let asking = tokio::task::spawn_blocking(move || ask::agreed(&question, hosts));
     tokio::select! {

@@ -109,6 +109,10 @@ impl HostTask {
         }
         let changes = self.inspected.inspection.changes.iter().filter(|c| c.would_change()).count();
         self.tell(EventKind::HostInspected { changes });
+        if self.job.protected && changes > 0 {
+            self.verdict = Verdict::protected();
+            return self.hear(Input::TargetRefused);
+        }
         // What would be refused later is known now where it keeps others from being begun.
         let matters = self.shared.course.staged || self.shared.course.confirm_scope == ConfirmScope::Batch;
         match preflight::refusal(&self.job, &self.inspected.inspection, &self.spec).filter(|_| matters) {

@@ -60,6 +60,7 @@ impl Wish {
             changes: vec![Change { name: "s".to_owned(), kind: ChangeKind::Script(Box::new(script)) }],
             checks: Vec::new(),
             keep: 5,
+            protected: false,
             last_resort: Default::default(),
             confirm: self.limits,
             proof: Default::default(),

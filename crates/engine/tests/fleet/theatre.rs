@@ -284,6 +284,7 @@ impl Theatre {
             proof: self.proof.clone(),
             vars: BTreeMap::new(),
             keep: 5,
+            protected: false,
             last_resort: Default::default(),
         }
     }

@@ -331,6 +331,7 @@ fn job_of(name: &str) -> HostJob {
         last_resort: Default::default(),
         proof: Default::default(),
         keep: 5,
+        protected: false,
         vars: Default::default(),
     }
 }

@@ -224,6 +224,7 @@ impl Bench<'_> {
             checks,
             last_resort: plan.last_resort.clone(),
             keep: plan.keep,
+            protected: host.keys.protected.unwrap_or_default(),
             vars: host.keys.vars.iter().map(|(name, value)| (name.clone(), value.to_text())).collect(),
         }
     }

@@ -59,6 +59,7 @@ pub(crate) struct HostKeys {
     pub(crate) identity_file: Option<PathBuf>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) host_key: Option<String>,
+    pub(crate) protected: Option<bool>,
     pub(crate) tags: Vec<String>,
     pub(crate) vars: BTreeMap<String, VarValue>,
     pub(crate) was: WasKeys,
@@ -94,6 +95,7 @@ impl HostKeys {
             identity_file: table.get("identity_file").and_then(|v| path(&v)),
             connect_timeout: table.get("connect_timeout").and_then(|v| v.duration(false)).map(|d| d.value),
             host_key: table.get("host_key").and_then(|v| host_key(&v)),
+            protected: table.get("protected").and_then(|v| v.flag()).map(|flag| flag.value),
             tags: table.get("tags").map(|v| tags(&v)).unwrap_or_default(),
             vars: table.get("vars").map(|v| vars(&v)).unwrap_or_default(),
             was: table.get("was").and_then(|v| WasKeys::read(&v)).unwrap_or_default(),
@@ -113,6 +115,7 @@ impl HostKeys {
         take(&mut self.identity_file, nearer.identity_file.as_ref());
         take(&mut self.connect_timeout, nearer.connect_timeout.as_ref());
         take(&mut self.host_key, nearer.host_key.as_ref());
+        take(&mut self.protected, nearer.protected.as_ref());
         for tag in &nearer.tags {
             if !self.tags.contains(tag) {
                 self.tags.push(tag.clone());

@@ -19,6 +19,8 @@ pub struct PlanCounts {
     pub unread: usize,
     /// Hosts that an open transaction holds; they are also among the others.
     pub locked: usize,
+    /// Hosts that differ and are protected, so that nothing will be changed on them.
+    pub protected: usize,
     /// Paths that would be created.
     pub create: usize,
     /// Paths whose content, target, mode or owner would change.
@@ -53,6 +55,7 @@ impl PlanCounts {
         match plan.found {
             Err(_) => self.unread += 1,
             Ok(inspection) if inspection.is_unchanged() => self.unchanged += 1,
+            Ok(_) if plan.is_protected() => self.protected += 1,
             Ok(inspection) => {
                 self.changing += 1;
                 self.scripts += plan.job.local.len();
@@ -108,8 +111,12 @@ impl fmt::Display for PlanCounts {
             let verb = if self.changing == 1 { "changes" } else { "change" };
             write!(f, "{} {verb}", count(self.changing, "host"))?;
         }
-        let hosts =
-            [(self.unchanged, "unchanged"), (self.locked, "LOCKED"), (self.unread, "could not be looked at")];
+        let hosts = [
+            (self.unchanged, "unchanged"),
+            (self.protected, "PROTECTED"),
+            (self.locked, "LOCKED"),
+            (self.unread, "could not be looked at"),
+        ];
         for (number, word) in hosts.into_iter().filter(|(n, _)| *n > 0) {
             write!(f, ", {} {word}", grouped(number))?;
         }

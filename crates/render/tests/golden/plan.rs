@@ -261,6 +261,16 @@ fn a_locked_host_says_by_whom() {
     let question = planned.view(false, prompt_text);
     assert!(question.contains("app01, app02: LOCKED by ops@ci"), "{question}");
     assert_eq!(planned.view(false, |view| view.counts()).locked, 2);
+    let protected = Planned::default()
+        .host("app01", change(), absent())
+        .but(|job, _| job.protected = true)
+        .host("app02", change(), absent());
+    let told = page(&protected);
+    let said =
+        "app01: PROTECTED in the fleet file: it differs, and is changed with --allow-protected alone\n";
+    assert!(told.contains(said) && told.contains("1 host changes, 1 PROTECTED"), "{told}");
+    let question = protected.view(false, prompt_text);
+    assert!(question.starts_with("1 host of shop would change: app02"), "{question}");
     let planned = Planned::default()
         .host("app01", change(), absent())
         .but(|_, inspection| inspection.lease = Some(crate::status::lease()));

@@ -205,6 +205,7 @@ fn job(name: &str, changes: Vec<Change>) -> HostJob {
         last_resort,
         proof: Default::default(),
         keep: 5,
+        protected: false,
         vars,
     }
 }
