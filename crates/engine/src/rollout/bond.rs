@@ -53,8 +53,8 @@ impl Bond {
         let _ = news.wait_for(|pact| *pact == Pact::Promising).await;
     }
 
-    /// The promise is on disk, or could not be written.
-    pub(super) fn promised(&self, written: std::io::Result<()>) {
+    /// The promise is on disk, or could not be written. Returns whether it holds: a host may have failed meanwhile.
+    pub(super) fn promised(&self, written: std::io::Result<()>) -> bool {
         self.hear(match written {
             Ok(()) => PactInput::Promised,
             Err(error) => PactInput::Failed {
@@ -63,6 +63,7 @@ impl Bond {
                 ),
             },
         });
+        *self.pact.borrow() == Pact::Confirming
     }
 
     /// Waits until something has become of one of the hosts.
@@ -156,5 +157,40 @@ impl Member {
     /// It can't be confirmed any more.
     pub(crate) fn failed(&self, why: String) {
         self.bond.hear(PactInput::Failed { why });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::time::Duration;
+
+    fn all_extended() -> (Arc<Bond>, Member) {
+        let zero = Duration::ZERO;
+        let times = Together { begin: zero, pass: zero, extend: zero, confirm: zero };
+        let bond = Bond { pact: watch::Sender::new(Pact::new()), progress: Notify::new(), members: 1, times };
+        let bond = Arc::new(bond);
+        let mut member = bond.member();
+        member.passed();
+        member.extended();
+        assert_eq!(member.pact(), Pact::Promising);
+        (bond, member)
+    }
+
+    #[test]
+    fn nobody_is_confirmed_if_the_promise_can_not_be_written() {
+        let (bond, member) = all_extended();
+        assert!(!bond.promised(Err(io::Error::other("no space left"))));
+        let Pact::Broken { why } = member.pact() else { panic!("{:?}", member.pact()) };
+        assert!(why.ends_with("could not be written down: no space left"), "{why}");
+    }
+
+    #[test]
+    fn a_promise_does_not_hold_if_a_host_fails_while_it_is_written() {
+        let (bond, member) = all_extended();
+        member.failed("a failed".to_owned());
+        assert!(!bond.promised(Ok(())));
+        assert_eq!(member.pact(), Pact::Broken { why: "a failed".to_owned() });
     }
 }

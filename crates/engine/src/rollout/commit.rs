@@ -111,11 +111,10 @@ pub(super) async fn promise(bound: Option<&Bound>, shared: &Shared) {
     let Some(Bound { bond, promise }) = bound else { return };
     bond.is_to_be_promised().await;
     let written = shared.events.record_durably(&Entry::Promise(promise.clone())).await;
-    if written.is_ok() {
+    if bond.promised(written) {
         let (batch, hosts) = (promise.batch, promise.hosts.len());
         shared.events.run(EventKind::BatchConfirming { batch, hosts });
     }
-    bond.promised(written);
 }
 
 /// Waits until something has become of one of the hosts.
