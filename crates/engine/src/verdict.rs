@@ -20,6 +20,8 @@ pub(crate) struct Verdict {
     broken: Vec<String>,
     /// Changes that nothing can undo.
     stays: Vec<String>,
+    /// Changes on the controller that going back leaves as they are.
+    stays_here: Vec<String>,
     /// What the checks said after the undo, the worst of it, and those that failed.
     health: Option<Health>,
     failing: Vec<String>,
@@ -251,6 +253,11 @@ impl Verdict {
         self.stays.push(format!("'{change}'"));
     }
 
+    /// The same, with changes on the controller that going back has left as they are.
+    pub(crate) fn leaving_here(self, changes: Vec<String>) -> Self {
+        Self { stays_here: changes, ..self }
+    }
+
     pub(crate) fn broken(&mut self, item: &str) {
         self.broken.push(item.to_owned());
     }
@@ -339,6 +346,12 @@ impl Verdict {
         }
         if !self.stays.is_empty() {
             text.push_str(&format!("; what {} did can't be undone and stays", self.stays.join(", ")));
+        }
+        if !self.stays_here.is_empty() {
+            text.push_str(&format!(
+                "; made on the controller, and not undone: {}",
+                self.stays_here.join(", ")
+            ));
         }
         match self.health {
             Some(Health::Healthy) => text.push_str("; its checks pass"),

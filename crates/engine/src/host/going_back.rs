@@ -115,7 +115,8 @@ impl HostTask {
         let keeps = |how: &str| failed().with(format!("the change is in place: {how}"), self.by_hand());
         let (result, verdict) = match back.result() {
             HostResult::Confirmed | HostResult::Unchanged => {
-                (HostResult::RolledBack, went.clone().for_cause(cause))
+                let verdict = went.clone().for_cause(cause).leaving_here(self.made_here());
+                (HostResult::RolledBack, verdict)
             }
             HostResult::RolledBack => {
                 (HostResult::RollbackFailed, keeps("going back was itself undone, verified on the host"))
@@ -133,6 +134,14 @@ impl HostTask {
             }
         };
         self.end_undone(result, verdict);
+    }
+
+    /// What was made for it on the controller, or may have been by an earlier run: going back knows nothing of that.
+    fn made_here(&self) -> Vec<String> {
+        match self.changed_by == self.shared.spec.run {
+            true => self.local.names(),
+            false => self.job.local.iter().map(|change| change.name.clone()).collect(),
+        }
     }
 
     fn end_undone(&mut self, result: HostResult, verdict: Verdict) {

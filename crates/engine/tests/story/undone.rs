@@ -1,7 +1,9 @@
 //! A host that fails while it bakes is taken back to before the run.
 
 use crate::stage::{Stage, begin};
+use snapback_core::change::Command;
 use snapback_core::event::EventKind;
+use snapback_core::local_change::LocalChange;
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_testkit::scripted::Reply;
 use std::time::Duration;
@@ -107,4 +109,27 @@ async fn an_undo_that_leaves_something_broken_is_named() {
     let (cause, state, _) = ran.ending();
     assert!(cause.ends_with("undoing it failed: going back: /etc/x could not be put back"), "{cause}");
     assert_eq!(state, "NOT as before: /etc/x: differs");
+}
+
+#[tokio::test]
+async fn what_was_made_for_it_on_the_controller_stays_and_is_named() {
+    let mut stage = baking();
+    let note = |word: &str| Command::Inline(format!("echo {word} >>steps"));
+    stage.local.push(LocalChange {
+        name: "dns".to_owned(),
+        facts: None,
+        unless: None,
+        apply: note("add"),
+        rollback: Some(note("remove")),
+        after: None,
+        irreversible: false,
+        timeout: Duration::from_secs(5),
+    });
+    stage.host(way_back(&["revert_path n=0 what=put conflict=0 was=1 now=2 -- /etc/x"]));
+    stage.host(begin().out("@snapback:{nonce} j 4 ready left=60").out("@snapback:{nonce} end"));
+    stage.host(confirmed("01RUNU"));
+    let ran = stage.run().await;
+    assert_eq!((ran.result(), stage.steps()), (HostResult::RolledBack, "add\n".to_owned()));
+    let (_, state, _) = ran.ending();
+    assert!(state.ends_with("; made on the controller, and not undone: dns"), "{state}");
 }
