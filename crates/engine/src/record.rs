@@ -33,6 +33,10 @@ use std::path::{Path, PathBuf};
 /// The version of the record. Fields are only ever added within a version.
 pub const RECORD_VERSION: u32 = 1;
 
+/// What stands behind a run's id in the id of the transactions that undo what it has confirmed. No ULID has this letter,
+/// so nobody takes it for another run, and it sorts behind it.
+pub(crate) const UNDO: &str = "U";
+
 /// What a run was to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunHeader {
@@ -161,6 +165,7 @@ fn parse(text: &str) -> Vec<HostRecord> {
     // A line that a crash cut short was never acted upon.
     let host = |line| match serde_json::from_str(line) {
         Ok(Entry::Host(record)) => Some(record),
+        Ok(Entry::Undo(undo)) => Some(undo.host),
         _ => None,
     };
     text.lines().filter_map(host).collect()
@@ -204,7 +209,10 @@ impl Records {
         if !is_run(run) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(parse(&std::fs::read_to_string(self.path(run))?))
+        // What a run undoes has the run's own record.
+        let of_undo = run.strip_suffix(UNDO).filter(|_| !self.path(run).exists());
+        let text = std::fs::read_to_string(self.path(of_undo.unwrap_or(run)))?;
+        Ok(parse(&text).into_iter().filter(|record| record.run == run).collect())
     }
 
     /// Makes a run's record, durably, and goes on writing it.
@@ -360,6 +368,22 @@ mod tests {
         let due: Vec<_> = before.confirmed.into_iter().map(|earlier| (earlier.host, earlier.due)).collect();
         assert_eq!(due, [(record("a").host, Some(cause)), (record("b").host, None)]);
         assert_eq!(before.failed, 1, "c alone: a is judged by what becomes of it now");
+    }
+
+    #[test]
+    fn the_token_of_an_undo_is_found_by_its_own_id_and_by_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let (records, log) = begun(dir.path(), "01RUN", header(1, "shop"));
+        let host = HostRecord { run: "01RUNU".to_owned(), token: "other".to_owned(), ..record("a") };
+        log.append(&Entry::Undo(UndoRecord {
+            to: "01RUN".to_owned(),
+            cause: String::new(),
+            host: host.clone(),
+        }));
+        log.close().unwrap();
+        assert_eq!(records.find("01RUN", &record("a").host).unwrap(), Some(record("a")));
+        assert_eq!(records.find("01RUNU", &record("a").host).unwrap(), Some(host));
+        assert_eq!(records.find("01RUNU", &record("b").host).unwrap(), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::becoming::SudoPassword;
 use crate::host::{HostTask, Shared};
 use crate::person::{Desk, Person};
-use crate::record::{Before, Earlier, Entry, RECORD_VERSION, Records, RunHeader};
+use crate::record::{Before, Earlier, Entry, RECORD_VERSION, Records, RunHeader, UNDO};
 use crate::rollout::earlier;
 use crate::rollout::keeper::{Keeper, Leases};
 use crate::rollout::slots::Slots;
@@ -368,10 +368,9 @@ impl HostFound<'_> {
     }
 }
 
-/// The id is the run's with a letter that no ULID has, so nobody takes it for another run, and it sorts behind it.
 fn undo_spec(spec: &RunSpec) -> RunSpec {
     let comment = format!("undoes what run {} had confirmed", spec.run);
-    RunSpec { run: format!("{}U", spec.run), comment, ..spec.clone() }
+    RunSpec { run: format!("{}{UNDO}", spec.run), comment, ..spec.clone() }
 }
 
 fn now_ms() -> u64 {

@@ -8,6 +8,7 @@ mod json;
 mod lines;
 mod page;
 mod plan;
+mod plan_kinds;
 mod plan_scale;
 mod planned;
 mod progress;
