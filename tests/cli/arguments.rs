@@ -56,6 +56,8 @@ fn without_a_terminal_nothing_is_asked_and_nobody_contacted() {
     desk.write("fleet.toml", RIGHT);
     desk.is_wrong(&["fleet.toml"]).must_say("--yes");
     desk.is_wrong(&["forget"]).must_say("--yes");
+    desk.is_wrong(&["unlock"]).must_say("--yes");
+    desk.is_wrong(&["unlock", "app01.example.org"]).must_say("--yes");
 }
 
 #[test]
@@ -64,4 +66,18 @@ fn what_every_command_takes_may_stand_before_it() {
     desk.is_wrong(&["--state-dir", "x", "-v", "plan", "none.toml"])
         .must_say("there is no fleet file none.toml");
     desk.is_wrong(&["--yes", "plan"]).must_say("--yes before `plan` means nothing to it");
+}
+
+#[test]
+fn hosts_that_are_named_must_be_in_the_fleet_and_waiting_needs_a_unit() {
+    let desk = Desk::new();
+    desk.write("fleet.toml", RIGHT);
+    for command in ["unlock", "history"] {
+        desk.is_wrong(&[command, "app09.example.org"]).must_say("app09.example.org");
+        desk.is_wrong(&[command, "app01.example.org", "--limit", "tag:db"]).must_say("tag:db");
+        desk.is_wrong(&[command, "app01.example.org", "other.toml"])
+            .must_say("there is no fleet file other.toml");
+    }
+    desk.is_wrong(&["fleet.toml", "--yes", "--lock-wait", "10"]).must_say("--lock-wait");
+    desk.is_wrong(&["fleet.toml", "--dry-run", "--lock-wait", "10m"]).must_say("cannot be used with");
 }

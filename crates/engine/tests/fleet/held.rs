@@ -1,6 +1,7 @@
 //! Hosts that other runs hold, and two runs that want the same ones.
 
-use crate::theatre::{RUN, Ran, Theatre, name};
+use crate::theatre::{Part, RUN, Ran, Theatre, name};
+use proptest::prelude::*;
 use snapback_core::event::EventKind;
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::rollout::{Course, Ending, Share};
@@ -226,5 +227,68 @@ fn of_two_runs_that_wait_for_each_other_both_come_to_their_turn() {
         assert!(by.len() >= 20 && changes <= 1, "{later}: one after the other: {by:?}");
         let new = (0..20).filter(|at| hosts.truth().value(&name(*at)) == Value::New).count();
         assert_eq!(new, 20, "{later}");
+    }
+}
+
+/// A run of some of the hosts, which begins when others may be at it.
+#[derive(Clone, Debug)]
+struct Comer {
+    after: Duration,
+    first: usize,
+    hosts: usize,
+    wait: bool,
+}
+
+fn comer() -> impl Strategy<Value = Comer> {
+    (0_u64..3000, 0_usize..6, 2_usize..8, any::<bool>()).prop_map(|(after, first, hosts, wait)| Comer {
+        after: Duration::from_millis(after),
+        first,
+        hosts,
+        wait,
+    })
+}
+
+const IDS: [&str; 4] = ["01AAA", "01BBB", "01CCC", "01DDD"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    /// However several runs meet: each begins all that it would change or nothing, and leaves no lease.
+    #[test]
+    fn runs_that_meet_begin_all_of_their_hosts_or_none(comers in proptest::collection::vec(comer(), 2..=4)) {
+        let (ran, hosts) = play(async {
+            let whole = theatre(14, NOW);
+            let hosts = whole.hosts();
+            let runs = comers.iter().zip(IDS).map(|(comer, id)| {
+                let wait = if comer.wait { secs(120) } else { Duration::ZERO };
+                let theatre = theatre(14, Locking::AtOnce { wait });
+                let part = Part {
+                    run: id,
+                    hosts: (comer.first..comer.first + comer.hosts).collect(),
+                    course: Course::in_one_batch(comer.hosts),
+                    kill: crate::theatre::Kill::Never,
+                    continues: None,
+                };
+                let hosts = &hosts;
+                async move {
+                    tokio::time::sleep(comer.after).await;
+                    theatre.perform(hosts, part).await.unwrap()
+                }
+            });
+            (futures::future::join_all(runs).await, hosts)
+        });
+        for (comer, ran) in comers.iter().zip(&ran) {
+            let of = |result| ran.count(result);
+            let good = of(HostResult::Confirmed) + of(HostResult::Unchanged);
+            if ran.code == ExitCode::Good {
+                prop_assert_eq!(good, comer.hosts);
+            } else {
+                prop_assert_eq!(ran.code, ExitCode::Locked);
+                prop_assert_eq!(of(HostResult::Confirmed), 0, "{:?}", ran.results());
+            }
+        }
+        prop_assert!(ran.iter().any(|ran| ran.code == ExitCode::Good), "somebody goes on");
+        for at in 0..14 {
+            prop_assert!(hosts.truth().leased_by(&name(at)).is_none(), "{at}");
+        }
     }
 }
