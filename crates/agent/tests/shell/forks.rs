@@ -1,8 +1,9 @@
 //! Processes are what a transaction costs on the target, so they are counted.
 
 use crate::job::{Files, Work, check};
-use crate::target::{Target, finish_within};
+use crate::target::{Target, bytes, finish_within};
 use snapback_agent::call::{Sent, command_line};
+use snapback_agent::payload::for_inspect_and_lease;
 use snapback_core::way::Become;
 use std::fs;
 use std::path::Path;
@@ -105,6 +106,38 @@ fn count(n: usize, end: &str) -> Option<Vec<String>> {
     );
     let (began, ended) = (starts(&begin_log), starts(&end_log));
     Some(began.into_iter().chain(ended).filter(|s| !s.contains("/sleep\"")).collect())
+}
+
+/// How many processes a look takes, with the lease for so long or without.
+fn looks(lease: Duration) -> Option<usize> {
+    Command::new("strace").arg("-V").output().ok()?;
+    let t = &Target::new("dash");
+    t.write("a", "old");
+    let work = Work::new().files(Files::new().file(t.dest("a"), "new", 0o644));
+    // The agent and the folder are there from an earlier run.
+    t.inspect(&work);
+    fs::create_dir_all(t.state().join("lease")).unwrap();
+    fs::create_dir(t.path().join("logs")).unwrap();
+    let payload = for_inspect_and_lease(&work.run, &work.job, &work.contents, (false, lease)).unwrap();
+    let log = t.path().join("logs/look");
+    fs::write(
+        format!("{}.line", log.display()),
+        command_line(Become::None, "n", Sent::Payload, &["inspect"]),
+    )
+    .unwrap();
+    let trace = "strace -ff --seccomp-bpf -qq -e trace=execve,clone,fork,vfork -e signal=none -o";
+    let line = format!("{trace} {0} sh -c \"$(cat {0}.line)\"", log.display());
+    let connection = t.connect();
+    finish_within(&connection.start_line(&line, &bytes(&payload)), PATIENCE);
+    Some(starts(&log).len())
+}
+
+#[test]
+fn a_lease_that_rides_on_the_look_costs_two_processes() {
+    let (Some(without), Some(with)) = (looks(Duration::ZERO), looks(Duration::from_secs(60))) else { return };
+    eprintln!("a look: {without} processes, with a lease {with}");
+    // One links it into place, one sweeps what it was made from.
+    assert!(with <= without + 2, "{without} without, {with} with");
 }
 
 /// A machine that is busy with other things is waited for.
