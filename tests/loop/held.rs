@@ -55,6 +55,10 @@ fn a_run_waits_for_another_and_says_for_whom() {
     first.await_that("it is ready", || stage.hosts.iter().all(|host| host.journals().contains("\nready ")));
     let mut second = stage.change().args(["--lock-wait", "60s"]).start();
     second.await_said("held by tester@");
+    let mut third = stage.change().args(["--lock-wait", "60s"]).start();
+    third.await_said("held by tester@");
+    third.signal(Signal::SIGINT);
+    third.end().must_exit(130).must_say("3 not_reached");
     stage.let_go();
     first.end().must_exit(0);
     second.end().must_exit(0).must_say("3 unchanged");
