@@ -3,7 +3,7 @@
 use crate::random::batches_are_whole;
 use crate::theatre::{Theatre, name};
 use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_core::rollout::{Ending, Share};
+use snapback_core::rollout::{Ending, RollbackScope, Share};
 use snapback_testkit::simulated::Fate;
 use std::time::Duration;
 
@@ -74,4 +74,18 @@ fn processor_seconds() -> u64 {
         .map(|n| n.parse::<u64>().unwrap())
         .sum();
     ticks / 100
+}
+
+#[test]
+fn three_thousand_confirmed_hosts_are_undone_as_fast_as_they_were_changed() {
+    let fate = |at: usize| if at == 2999 { Fate::Fails(20_000) } else { Fate::Works(1000) };
+    let mut theatre = Theatre::new((0..3000).map(fate)).staged(0, &[Share::Percent(100)], 0);
+    theatre.course.rollback_scope = RollbackScope::Run;
+    theatre.parallel = 500;
+    theatre.connect_parallel = 200;
+    let ran = theatre.play();
+    assert_eq!((ran.code, ran.count(HostResult::RolledBack)), (ExitCode::Failed, 3000));
+    assert_eq!(ran.truth.undone.len(), 2999);
+    assert!(ran.truth.most_armed <= 500, "{} were armed at once", ran.truth.most_armed);
+    assert!(ran.took < Duration::from_secs(90), "{:?}", ran.took);
 }
