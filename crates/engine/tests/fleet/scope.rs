@@ -103,6 +103,19 @@ fn as_many_are_undone_at_once_as_are_changed_at_once() {
     assert!(ran.truth.most_armed <= 4, "{}", ran.truth.most_armed);
 }
 
+#[test]
+fn a_batch_that_was_to_be_confirmed_as_one_and_was_split_is_wholly_old() {
+    let mut fates = vec![Fate::Works(100); 6];
+    fates[3] = Fate::GoneWhenExtended;
+    let mut theatre = Theatre::new(fates).staged(1, &[Share::Hosts(5)], 0).together();
+    theatre.course.rollback_scope = RollbackScope::Batch;
+    let ran = theatre.play();
+    assert_eq!((ran.code, ran.count(HostResult::RolledBack)), (ExitCode::Failed, 5), "{:?}", ran.results());
+    let new: Vec<usize> = (0..6).filter(|at| ran.truth.value(&name(*at)) == Value::New).collect();
+    assert_eq!(new, [0], "the canary stays");
+    assert_eq!(ran.truth.undone.len(), 4, "it was split");
+}
+
 /// Forty hosts, of which the last fails; undoing one takes two seconds, four at a time.
 fn forty() -> Theatre {
     let mut fates = vec![Fate::Works(100); 40];
