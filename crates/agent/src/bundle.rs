@@ -23,6 +23,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/flags.sh"),
     include_str!("../../../agent-scripts/lib/snapshot.sh"),
     include_str!("../../../agent-scripts/lib/theirs.sh"),
+    include_str!("../../../agent-scripts/lib/universe.sh"),
     include_str!("../../../agent-scripts/lib/restore.sh"),
     include_str!("../../../agent-scripts/lib/change.sh"),
     include_str!("../../../agent-scripts/lib/space.sh"),
