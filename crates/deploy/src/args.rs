@@ -94,7 +94,7 @@ pub(crate) struct ApplyArgs {
     /// Change the hosts without asking
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Who says that a host whose checks have passed may be confirmed; wins over `mode` in [confirm]
+    /// Who says that a host whose checks have passed may be confirmed; wins over `mode` of the fleet file
     #[arg(long, value_enum, value_name = "WHO")]
     pub(crate) confirm: Option<Confirm>,
     /// Show the plan and stop

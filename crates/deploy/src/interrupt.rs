@@ -2,9 +2,9 @@
 
 use crate::faces::complain;
 use snapback_core::outcome::ExitCode;
-use snapback_engine::rollout::Halt;
+use snapback_engine::rollout::{Halt, Release};
 use snapback_render::Armed;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,7 +23,7 @@ impl Interrupt {
 }
 
 /// Watches for Ctrl-C and TERM until the process ends.
-pub(crate) fn watch(halt: Halt, armed: Armed) -> Interrupt {
+pub(crate) fn watch(halt: Halt, release: Release, armed: Armed) -> Interrupt {
     let (tell, heard) = watch::channel(false);
     tokio::spawn(async move {
         let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -32,7 +32,10 @@ pub(crate) fn watch(halt: Halt, armed: Armed) -> Interrupt {
         };
         tokio::select! {
             _ = int.recv() => {}
-            _ = term.recv() => leave("terminated", &armed),
+            _ = term.recv() => {
+                halt.stop();
+                leave("terminated", &release, &armed).await
+            }
         }
         halt.stop();
         complain(&format!(
@@ -45,14 +48,18 @@ pub(crate) fn watch(halt: Halt, armed: Armed) -> Interrupt {
             _ = int.recv() => {}
             _ = term.recv() => {}
         }
-        leave("interrupted twice", &armed);
+        leave("interrupted twice", &release, &armed).await;
     });
     Interrupt(heard)
 }
 
+/// How long leaving at once may take for the sake of others, who wait for hosts that this run has not begun.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// The record was synced before the first host was begun, so nothing is left to write.
-fn leave(why: &str, armed: &Armed) -> ! {
+async fn leave(why: &str, release: &Release, armed: &Armed) -> ! {
     snapback_engine::local_command::kill_all();
+    release.within(LEAVING).await;
     let hosts = under_way(armed);
     let then = if hosts.is_empty() {
         " No host is armed.".to_owned()

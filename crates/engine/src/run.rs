@@ -7,7 +7,7 @@ use crate::record::{Before, Earlier, Entry, RECORD_VERSION, Records, RunHeader, 
 use crate::rollout::earlier;
 use crate::rollout::keeper::{Keeper, Leases};
 use crate::rollout::slots::Slots;
-use crate::rollout::{Halt, Locking, Signals};
+use crate::rollout::{Halt, Locking, Release, Signals};
 use crate::stream::Events;
 use futures::stream::{self, StreamExt};
 use snapback_core::content::Contents;
@@ -176,6 +176,12 @@ impl Run {
     #[must_use]
     pub fn halt(&self) -> Halt {
         self.halt.clone()
+    }
+
+    /// Returns what gives hosts back to others that this run has kept for itself and not begun.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        Release(Arc::downgrade(&self.shared))
     }
 
     /// Looks at every host. Nothing is changed.

@@ -82,7 +82,7 @@ pub(super) async fn perform(
     }
     warn_of_leftovers(global, &fleet.name)?;
     let (run, faces) = prepare(global, fleet, (spec, origin), consent.locking())?;
-    let interrupt = interrupt::watch(run.halt(), faces.armed.clone());
+    let interrupt = interrupt::watch(run.halt(), run.release(), faces.armed.clone());
     let planned = run.plan().await;
     faces.make_way().await;
     show(global, fleet, &planned);

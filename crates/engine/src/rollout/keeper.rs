@@ -10,10 +10,10 @@ use snapback_agent::payload::lease_text;
 use snapback_core::host::HostName;
 use snapback_core::way::Way;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// How long a lease lasts unless it is renewed: so long the hosts of a controller that died are kept from others, unless
 /// somebody unlocks them.
@@ -102,6 +102,28 @@ async fn renew(shared: &Shared, host: HostName, kept: Kept) {
         .await;
     if is_renewed {
         shared.leases.renewed(&host);
+    }
+}
+
+/// Gives back what a run holds when its controller must leave at once.
+///
+/// The run ends when nobody else holds on to it, so this doesn't.
+pub struct Release(pub(crate) Weak<Shared>);
+
+impl Release {
+    /// Gives back the leases of hosts that were never begun: as many as the time allows, each over a line of its own.
+    /// What is left runs out by itself.
+    pub async fn within(&self, longest: Duration) {
+        let Some(shared) = self.0.upgrade() else { return };
+        let shared = &*shared;
+        let held: Vec<(HostName, Kept)> = std::mem::take(&mut *shared.leases.all()).into_iter().collect();
+        let giving = held.into_iter().map(|(_, kept)| async move {
+            let talk = Talk::plain(kept.becoming, &["unlease", &shared.spec.run], "", longest);
+            talk.fresh(&*shared.connector, &kept.way, false, |_| ()).await;
+        });
+        let parallel = shared.spec.connect_parallel.max(1);
+        // Whatever of it was done in time is done.
+        let _ = timeout(longest, stream::iter(giving).buffer_unordered(parallel).collect::<()>()).await;
     }
 }
 

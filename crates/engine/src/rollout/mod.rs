@@ -16,6 +16,7 @@ pub(crate) mod slots;
 mod space;
 
 pub use brake::Halt;
+pub use keeper::Release;
 pub use lock::Locking;
 pub use signal::{Signal, Signals};
 
