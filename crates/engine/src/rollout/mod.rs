@@ -1,4 +1,4 @@
-//! Carries a rollout out: `snapback_core::rollout::step` says what comes next, and [`Run::roll_out`] does it.
+//! Carries a rollout out: `snapback_core::rollout::step` says what comes next, and `Run::roll_out` does it.
 
 mod bake;
 mod batch;
