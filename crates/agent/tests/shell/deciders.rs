@@ -108,6 +108,8 @@ fn prepare(t: &Target, round: &str) -> PathBuf {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let write = |name: &str, text: String| fs::write(tx.join(name), text).unwrap();
     write("job/spec", "digest d\nchanges 0\nchecks 0\nvolatile 1\nwindow 600\nhard_cap 900\n".to_owned());
+    let sums = Command::new("sha256sum").arg(tx.join("job/spec")).output().unwrap();
+    write("seal", String::from_utf8(sums.stdout).unwrap());
     write("armed", format!("{} {boot}end\n", seconds * 100));
     write("applied", format!("{}\nend\n", seconds * 100));
     write("ready", "10\nend\n".to_owned());
