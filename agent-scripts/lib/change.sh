@@ -72,11 +72,10 @@ run_handlers() {
 	return "$rh_code"
 }
 
-# On the way back: once in each pass, until it has worked, and only if it may have loaded what is gone again: it has run
-# on the way there, whoever has put the files back since, or nobody knows what this boot has loaded.
+# On the way back: once in each pass, until it has worked, and only if it may have loaded what is gone again.
 is_handler_due() {
 	[ ! -e "$TX/undone.$1" ] || return 1
-	[ -e "$TX/ran.$1" ] || { [ -n "$ALL_HANDLERS" ] && has_restored; } || return 1
+	[ -n "$ALL_HANDLERS" ] || [ -e "$TX/ran.$1" ] || return 1
 	case $HANDLERS_TRIED in *" $1 "*) return 1 ;; esac
 }
 

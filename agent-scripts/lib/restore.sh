@@ -21,7 +21,8 @@ restore_snapshot() {
 		[ ! -s "$rs_dir/broken" ]
 		return
 	fi
-	true >"$rs_dir/restored" && durable "$rs_dir/restored" "$rs_dir"
+	# Handlers are due by this mark: what comes back without it would never be loaded.
+	true >"$rs_dir/restored" && durable "$rs_dir/restored" "$rs_dir" || return 1
 	lift_flags "$rs_dir"
 	save_theirs "$rs_dir"
 	remove_new "$rs_dir"

@@ -38,11 +38,11 @@ undo_change() {
 	if [ "$CHANGE_KIND" != files ]; then undo_handlers || uc_broken=1; read_change "$1"; fi
 	WHY=
 	if "${CHANGE_KIND}_undo" "$1" all; then
-		await_handlers "$1"
+		! has_restored || await_handlers "$1"
 		journal "undo_item ok=1 -- $CHANGE_NAME"
 		return 0
 	fi
-	await_handlers "$1"
+	! has_restored || await_handlers "$1"
 	item_broken "$CHANGE_NAME: ${WHY:-some paths are not as before}"
 	tell_broken "$1"
 	return 1
@@ -56,7 +56,8 @@ item_broken() {
 	put "$1" 2>/dev/null >>"$TX/broken"
 }
 
-# Whether anything was put back at all: a file of one change may lie below what another one watches.
+# Whether anything was put back at all: a file of one change may lie below what another one watches, so that its
+# handlers are due though its own undo found nothing to do.
 has_restored() {
 	for hr_mark in "$JOB"/c/*/restored; do
 		[ ! -e "$hr_mark" ] || return 0
