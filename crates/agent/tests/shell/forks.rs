@@ -33,7 +33,7 @@ fn forty_files_a_handler_and_a_check_stay_within_the_budget() {
 
 /// How many files the test below takes: enough to tell a process for each, and few enough for every run.
 fn size() -> usize {
-    std::env::var("SNAPBACK_SCALE").ok().and_then(|n| n.parse().ok()).unwrap_or(2000)
+    std::env::var("SNAPBACK_SCALE").ok().and_then(|n| n.parse().ok()).unwrap_or(600)
 }
 
 #[test]

@@ -155,7 +155,9 @@ impl Vm {
     pub fn sh(&self, script: &str) -> Result<Output, LabError> {
         let config = self.dir.path().join("ssh_config");
         let mut command = Command::new("ssh");
-        command.arg("-F").arg(config).args(["-S", "none", "-o", "ConnectTimeout=20", "vm", script]);
+        command.arg("-F").arg(config).args(["-S", "none", "-o", "ConnectTimeout=20"]);
+        // A machine that dies under a command says nothing more, and qemu keeps the line.
+        command.args(["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "vm", script]);
         command.stdin(Stdio::null()).output().map_err(LabError::io("ssh"))
     }
 
