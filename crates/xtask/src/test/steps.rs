@@ -63,7 +63,7 @@ pub(crate) fn lab_tests(root: Root, tally: &mut Tally) -> End {
 
 /// Most tests wait for a window to end or a process to go, so more of them run than there are processors.
 fn waiting_threads() -> String {
-    (4 * thread::available_parallelism().map_or(1, usize::from)).min(8).to_string()
+    (2 * thread::available_parallelism().map_or(1, usize::from)).min(8).to_string()
 }
 
 /// Runs the tests on whole machines, two at a time: an emulated processor takes a real one.
