@@ -17,14 +17,14 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// What ends a bake before its time.
 pub(super) struct Oven<'r> {
-    pub(super) course: &'r Course,
-    pub(super) signals: &'r Signals,
-    pub(super) halt: &'r Halt,
+    course: &'r Course,
+    signals: &'r Signals,
+    halt: &'r Halt,
     /// How many hosts have failed so far.
-    pub(super) failures: Cell<usize>,
+    failures: Cell<usize>,
     /// The host whose failure was one too many.
-    pub(super) broke: &'r OnceCell<HostName>,
-    pub(super) over: watch::Sender<bool>,
+    broke: &'r OnceCell<HostName>,
+    over: watch::Sender<bool>,
 }
 
 impl Run {
@@ -33,14 +33,8 @@ impl Run {
         let shared = self.shared.clone();
         let members =
             shared.course.batches.get(batch).map(|batch| batch.hosts.as_slice()).unwrap_or_default();
-        let oven = Oven {
-            course: &shared.course,
-            signals: &self.signals,
-            halt: &self.halt,
-            failures: Cell::new(self.failures()),
-            broke: &self.broke,
-            over: watch::Sender::new(false),
-        };
+        let failures = self.failures();
+        let oven = Oven::new(&shared.course, &self.signals, &self.halt, &self.broke, failures);
         let tasks =
             self.tasks.iter_mut().enumerate().filter(|(at, task)| {
                 task.result() == HostResult::Confirmed && members.binary_search(at).is_ok()
@@ -54,7 +48,18 @@ impl Run {
     }
 }
 
-impl Oven<'_> {
+impl<'r> Oven<'r> {
+    /// Returns one in which nobody has failed since `failures` hosts had.
+    pub(super) fn new(
+        course: &'r Course,
+        signals: &'r Signals,
+        halt: &'r Halt,
+        broke: &'r OnceCell<HostName>,
+        failures: usize,
+    ) -> Self {
+        Self { course, signals, halt, failures: Cell::new(failures), broke, over: watch::Sender::new(false) }
+    }
+
     /// Goes on asking the checks of these hosts. One that fails is undone at once. Once more have failed than may, or
     /// somebody stops the run, the rest of the time isn't waited for.
     pub(super) async fn bake(&self, tasks: impl Iterator<Item = &mut HostTask>) {

@@ -10,9 +10,7 @@ use snapback_core::event::EventKind;
 use snapback_core::job::HostJob;
 use snapback_core::outcome::HostResult;
 use snapback_core::rollout::{Ending, Input};
-use std::cell::Cell;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Makes a task of each host that was confirmed before and can still be reached.
 pub(crate) fn tasks(
@@ -63,14 +61,8 @@ impl Run {
 
     async fn bake_again(&mut self, number: usize) {
         let shared = self.shared.clone();
-        let oven = Oven {
-            course: &shared.course,
-            signals: &self.signals,
-            halt: &self.halt,
-            failures: Cell::new(self.failures()),
-            broke: &self.broke,
-            over: watch::Sender::new(false),
-        };
+        let failures = self.failures();
+        let oven = Oven::new(&shared.course, &self.signals, &self.halt, &self.broke, failures);
         let baked = self
             .earlier
             .iter_mut()
