@@ -17,15 +17,18 @@ split_on_words() {
 # Sets ROWS to those of a file, to be walked with split_on_lines. What is split is split before a loop's first round,
 # so its body may call split_on_words.
 read_lines() {
+	read_rows <"$1"
+}
+
+# The same from stdin.
+read_rows() {
 	ROWS='' rl_left=100
-	{
-		# A short list shall cost no process.
-		while [ "$rl_left" -gt 0 ] && IFS= read -r rl_line; do
-			ROWS=$ROWS$rl_line$NL
-			rl_left=$((rl_left - 1))
-		done
-		[ "$rl_left" -gt 0 ] || ROWS=$ROWS$(cat)
-	} <"$1"
+	# A short list shall cost no process.
+	while [ "$rl_left" -gt 0 ] && IFS= read -r rl_line; do
+		ROWS=$ROWS$rl_line$NL
+		rl_left=$((rl_left - 1))
+	done
+	[ "$rl_left" -gt 0 ] || ROWS=$ROWS$(cat)
 }
 
 # Prints the paths of a file of lines "META/path".
@@ -41,21 +44,15 @@ listed_paths() {
 in_chunks() {
 	ic_function=$1 ic_dest=$2 ic_prefix=$3 ic_odd=${4:-}
 	ic_code=0 ic_count=0 ic_chunk=''
-	# A short list shall cost no process.
-	while [ "$ic_count" -lt 100 ] && IFS= read -r ic_path; do add_to_chunk "$ic_path"; done
-	if [ "$ic_count" -ge 100 ]; then
-		call_chunk
-		ic_rest=$(cat)
-		split_on_lines
-		# shellcheck disable=SC2086 # lines, split on purpose
-		set -- $ic_rest
-		split_on_words
-		ic_rest=''
-		for ic_path do
-			add_to_chunk "$ic_path"
-			[ "$ic_count" -lt 100 ] || call_chunk
-		done
-	fi
+	read_rows
+	split_on_lines
+	# shellcheck disable=SC2086 # lines, split on purpose
+	set -- $ROWS
+	split_on_words
+	for ic_path do
+		add_to_chunk "$ic_path"
+		[ "$ic_count" -lt 100 ] || call_chunk
+	done
 	call_chunk
 	return "$ic_code"
 }
