@@ -65,7 +65,8 @@ confirm_tools() {
 	[ -s "$TX/rescue" ] && IFS= read -r ct_rescue <"$TX/rescue" && [ -f "$ct_rescue/tools.sh" ] || return 0
 	while IFS=' (' read -r ct_tool _; do
 		case $ct_tool in *[!a-z0-9]*) continue ;; esac
-		command -v "$ct_tool" >/dev/null 2>&1 && continue
+		# Not `command -v`: where the copies are in use it finds those.
+		find_program "$ct_tool" && continue
 		deny tool_gone "$ct_tool is gone from this host: without it the next change could not be guarded"
 		return 1
 	done <"$ct_rescue/tools.sh"

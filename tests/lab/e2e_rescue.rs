@@ -37,7 +37,11 @@ fn break_and_look(stage: &Stage, host: &LabHost) {
         let fleet = format!("{head}{}", change.replace("LIBC", libc.trim()));
         let said = stage.start(&fleet, &more).end();
         println!("{name} {what}: {} ms, {:?}", said.took.as_millis(), said.ending(name).cause);
-        said.expect(name, "rolled_back", 1);
+        let ending = said.expect(name, "rolled_back", 1);
+        if what == "coreutils" {
+            assert!(ending.cause.contains("is gone from this host"), "{ending:#?}");
+            assert!(ending.next.contains("bring another one in the same change"), "{ending:#?}");
+        }
         let now = host.tree_digest(&["/usr/bin", "/usr/lib", "/etc"]).unwrap();
         assert_eq!(before.differences(&now), Vec::<String>::new(), "{name} {what}");
         assert_quiet(host);

@@ -233,6 +233,13 @@ impl Verdict {
         }
     }
 
+    /// A line got in, and what the change has taken away keeps the host from being confirmed.
+    pub(crate) fn lacks(&mut self, text: &str) {
+        self.because(&format!("the host denied the confirmation: {text}"));
+        "leave it there, or bring another one in the same change, then: deploy retry"
+            .clone_into(&mut self.hint);
+    }
+
     pub(crate) fn rolled_back(&mut self, late_ms: u64, cause: &str) {
         self.late_ms = late_ms;
         self.because(cause);

@@ -3,6 +3,7 @@
 use crate::everywhere;
 use crate::job::{Files, Work, check};
 use crate::target::{Target, wait_until};
+use snapback_agent::call::Sent;
 use snapback_agent::journal::Entry;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -119,6 +120,32 @@ fn a_confirmation_needs_token_digest_and_readiness() {
         assert!(t.connect().confirm(&begun).whole().is_confirmed());
         assert!(t.connect().confirm(&begun).whole().is_confirmed(), "twice is no harm");
         assert_eq!(t.verb(&["confirm", "01NOBODY", "x"]).whole().denied(), Some("unknown_transaction"));
+    });
+}
+
+#[test]
+fn a_host_that_has_lost_a_tool_of_the_guard_is_neither_confirmed_nor_extended_to_be_confirmed() {
+    everywhere(|t| {
+        let begun = t.begin(&work(t));
+        assert!(begun.answers.is_ready(), "{:#?}", begun.answers);
+        // As if the guard lived on copies, of which one has lost the program it was made from.
+        let rescue = t.state().join("rescue");
+        fs::create_dir(&rescue).unwrap();
+        fs::write(rescue.join("tools.sh"), "mv() { /bin/mv \"$@\"; }\nlostool() { /bin/true; }\n").unwrap();
+        fs::write(rescue.join("shell"), format!("{}\n", t.shell)).unwrap();
+        fs::write(rescue.join("whole"), "1\n").unwrap();
+        fs::write(t.tx(&begun.tx, "rescue"), format!("{}\n", rescue.display())).unwrap();
+        let token = format!("{}\n", begun.token);
+        let extend = ["extend", &begun.tx, "5", &begun.digest];
+        let asked = t.connect().call(Sent::Plain, &extend, token.as_bytes());
+        assert_eq!(asked.whole().denied(), Some("tool_gone"), "a batch would be split by it later");
+        let denied = t.connect().confirm(&begun);
+        assert_eq!(denied.whole().denied(), Some("tool_gone"));
+        let told = format!("{denied:?}");
+        assert!(told.contains("lostool is gone from this host"), "{told}");
+        assert!(t.verb(&["rollback", &begun.tx]).whole().rolled_back().is_some());
+        assert_eq!(t.read("app/a.conf"), None);
+        t.settle();
     });
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Tried {
     AtCap(String),
     /// No, and asking again won't help.
     Denied(String),
+    /// No: the change has taken away what the next one could not be guarded without; the host's words.
+    Lacks(String),
     /// Not yet known: another fresh connection may tell.
     Again(String),
 }
@@ -37,7 +39,7 @@ impl Tried {
     /// Returns why it is not done.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Denied(reason) | Self::Again(reason) | Self::AtCap(reason) => reason,
+            Self::Denied(reason) | Self::Lacks(reason) | Self::Again(reason) | Self::AtCap(reason) => reason,
             Self::Done | Self::Extended(_) => "the answer is none to what was asked",
         }
     }
@@ -65,6 +67,11 @@ impl HostTask {
                 Tried::Done => return self.hear(Input::ConfirmedFresh),
                 Tried::Denied(reason) => {
                     self.verdict.unconfirmed(&reason);
+                    self.tell(EventKind::ConfirmFailed { reason });
+                    return self.hear(Input::ConfirmFailed);
+                }
+                Tried::Lacks(reason) => {
+                    self.verdict.lacks(&reason);
                     self.tell(EventKind::ConfirmFailed { reason });
                     return self.hear(Input::ConfirmFailed);
                 }
@@ -98,7 +105,9 @@ impl HostTask {
         for (probed, name, way) in tried {
             match probed {
                 Tried::Done => {}
-                Tried::Denied(reason) => return Some(Tried::Denied(format!("{name}: {reason}"))),
+                Tried::Denied(reason) | Tried::Lacks(reason) => {
+                    return Some(Tried::Denied(format!("{name}: {reason}")));
+                }
                 Tried::Again(_) | Tried::AtCap(_) | Tried::Extended(_) => {
                     reasons.push(format!("{name}: {}", probed.reason()));
                     missing.push((name, way));
@@ -155,6 +164,7 @@ fn denied(reason: &str, text: String) -> Tried {
     match reason {
         "stale_connection" | "no_space" | "not_ready" => Tried::Again(text),
         "at_cap" => Tried::AtCap(text),
+        "tool_gone" => Tried::Lacks(text),
         _ => Tried::Denied(text),
     }
 }

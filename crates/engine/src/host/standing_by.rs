@@ -143,7 +143,7 @@ impl HostTask {
     async fn win_time(&mut self) {
         match self.try_extend(Class::Decide).await {
             Tried::Extended(left) => self.undoes_in(left),
-            Tried::Denied(_) | Tried::AtCap(_) => {
+            Tried::Denied(_) | Tried::Lacks(_) | Tried::AtCap(_) => {
                 if let Some(member) = &mut self.member {
                     member.out_of_time();
                 }
@@ -169,6 +169,10 @@ impl HostTask {
                 // Nothing is lost if enough is left; it is looked at below.
                 Tried::AtCap(_) => break,
                 Tried::Again(_) | Tried::Done if Instant::now() < until => {}
+                Tried::Lacks(reason) => {
+                    self.verdict.lacks(&reason);
+                    return self.give_up(&reason);
+                }
                 _ => return self.give_up(tried.reason()),
             }
             tokio::time::sleep(pause(attempt)).await;

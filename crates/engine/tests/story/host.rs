@@ -84,6 +84,30 @@ async fn a_confirmation_that_came_too_late_is_reported_as_what_the_host_then_say
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_that_took_a_tool_of_the_guard_away_is_named_with_what_mends_it() {
+    let stage = Stage::new();
+    stage.ready();
+    stage.host(
+        Reply::to(" confirm ")
+            .out("@snapback:{nonce} denied reason=tool_gone -- mv is gone from this host: without it the next change could not be guarded")
+            .out("@snapback:{nonce} end"),
+    );
+    stage.host(Reply::to(" rollback ").out("@snapback:{nonce} end").always());
+    stage.host(Reply::to(" status").out(&stage.pending("rolling_back")).out("@snapback:{nonce} end"));
+    stage.host(
+        Reply::to(" follow ")
+            .out("@snapback:{nonce} j 5 rolling_back -- not confirmed")
+            .out("@snapback:{nonce} j 6 rolled_back late_ms=0 -- not confirmed")
+            .out("@snapback:{nonce} end"),
+    );
+    let run = stage.run().await;
+    assert_eq!((run.code, run.result()), (ExitCode::Failed, HostResult::RolledBack));
+    let (cause, _, next) = run.ending();
+    assert!(cause.starts_with("the host denied the confirmation: mv is gone"), "{cause}");
+    assert!(next.contains("bring another one in the same change, then: deploy retry"), "{next}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_is_never_heard_again_is_unknown_and_only_after_its_undo_must_be_over() {
     let stage = Stage::new();
     stage.ready();
