@@ -4,6 +4,9 @@ use crate::stage::{HOLD, MOTD, Stage};
 use nix::sys::signal::Signal;
 use snapback_testkit::program::{Ended, Running};
 
+/// Changes something without asking, and tells it as data.
+const CONSENT: [&str; 4] = ["--yes", "--volatile-guard", "--output", "json"];
+
 const HOSTS: [&str; 3] = ["one.test", "two.test", "three.test"];
 
 /// Three hosts, the first of them the canary.
@@ -31,7 +34,7 @@ fn at_its_gate(stage: &Stage) -> Running {
 }
 
 fn again(stage: &Stage, verb: &str) -> Ended {
-    stage.deploy(&[verb, "--yes", "--volatile-guard", "--output", "json"]).run()
+    stage.deploy(&[verb]).args(CONSENT).run()
 }
 
 #[test]
@@ -107,8 +110,16 @@ fn a_batch_that_a_killed_controller_has_split_is_undone_if_that_is_wanted() {
     running.await_said("\"result\":\"confirmed\"");
     running.signal(Signal::SIGKILL);
     drop(running);
-    let undo = || stage.deploy(&["resume", "--undo", "--yes", "--volatile-guard", "--output", "json"]).run();
-    stage.deploy(&["abort"]).run().must_exit(2).must_say("deploy resume --undo ");
+    // The command that is told works as it is typed, from wherever the run was named.
+    let fleet = stage.path("fleet.toml").display().to_string();
+    let records = stage.dir().join("state/snapback").display().to_string();
+    let told = stage.deploy(&["abort", &fleet, "--state-dir", &records]).run().must_exit(2);
+    let command = told.err.split('`').find_map(|text| text.strip_prefix("deploy resume --undo "));
+    let command = command.unwrap_or_else(|| panic!("{told}"));
+    let undo = || {
+        let words: Vec<&str> = command.split(' ').collect();
+        stage.deploy(&["resume", "--undo"]).args(words).args(CONSENT).dir(std::path::Path::new("/")).run()
+    };
     undo().must_exit(0).must_say("what the run had begun is rolled back");
     assert_eq!(motds(&stage), ["old", "old"]);
     undo().must_exit(2).must_say("no batch of run ").must_say(" is split");

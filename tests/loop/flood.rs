@@ -45,28 +45,30 @@ fn flooded(says: &str) -> Ended {
     assert!(most > 1_000, "its memory was never read");
     assert!(most < MOST_MEMORY, "{most} kB; {ended}");
     assert_eq!(stage.host().tree(), before);
-    // By its length, or by the time that an answer may take: a slow machine gets there first.
-    ended.must_exit(4).must_say("the connection was lost").must_say("web.test: unreachable")
+    ended.must_exit(4).must_say("web.test: unreachable")
 }
 
 #[test]
 fn lines_without_end_are_cut_and_the_host_is_reported() {
-    flooded("exec yes Welcome").must_say("it said more than any agent would");
+    flooded("exec yes Welcome")
+        .must_say(" lines, 70 kB, that are none of the agent's")
+        .must_say("ssh HOST true");
 }
 
 #[test]
 fn a_line_without_end_is_cut_and_the_host_is_reported() {
-    let _ = flooded("exec tr '\\0' x </dev/zero");
+    flooded("exec tr '\\0' x </dev/zero").must_say(" 1114 kB, that are none of the agent's");
 }
 
 #[test]
 fn complaints_without_end_are_cut_and_the_host_is_reported() {
-    flooded("exec yes Welcome >&2").must_say("it said more than any agent would");
+    flooded("exec yes Welcome >&2").must_say(" lines, 70 kB, that are none of the agent's");
 }
 
 #[test]
 fn answers_without_end_are_cut_and_the_host_is_reported() {
     let nonce = "n=$(printf %s \"$SSH_ORIGINAL_COMMAND\" | sed -n \"s/.*' none \\([0-9a-f]*\\) .*/\\1/p\")";
     let line = "x=$(printf '%01000d' 0)\nexec yes \"@snapback:$n limit kind=x -- $x\"";
+    // By its length, or by the time that an answer may take: a slow machine gets there first.
     let _ = flooded(&format!("{nonce}\n{line}"));
 }

@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 /// How many lines may wait to be read before the channel pushes back.
 const LINES_AHEAD: usize = 256;
 
-/// How many lines an agent may say in one talk: what a hostile host says is kept in memory.
-const MOST_LINES: usize = 500_000;
+/// How much may be said in one talk: what a hostile host says is kept in memory, and as many lines of the longest kind
+/// would fill any, or go on for an hour.
+const MOST: Said = Said { lines: 500_000, bytes: 64 * 1024 * 1024 };
 
-/// How many bytes, noise included: as many lines of the longest kind would fill any memory, or go on for an hour.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// How much of what is said in one talk may be none of the agent's: a banner, or a login script that talks.
+const MOST_NOISE: Said = Said { lines: 10_000, bytes: 1024 * 1024 };
 
 /// One verb for the agent.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub(crate) enum Ending {
     UnpackFailed(String),
     /// The line broke, or something that isn't our agent answered; what stderr said last.
     Cut(String),
+    /// More was said than is listened to; one sentence.
+    Flooded(String),
     /// No line could be opened.
     NoLine(ConnectError),
     /// A file of ours could not be sent.
@@ -177,19 +180,19 @@ async fn hear_lines(
     mut hear: impl FnMut(Answer),
 ) -> Result<Ending, String> {
     let mut complaint = String::new();
-    let (mut heard, mut bytes) = (0, 0);
+    let (mut all, mut noise) = (Said::default(), Said::default());
     while let Some(line) = lines.recv().await {
         let (Line::Out(text) | Line::Err(text)) = &line;
-        heard += 1;
-        bytes += text.len();
-        if heard > MOST_LINES || bytes > MOST_BYTES {
-            return Ok(Ending::Cut("it said more than any agent would".to_owned()));
+        let length = text.len();
+        if let Some(flooded) = all.and_more(length, &MOST, "in one answer") {
+            return Ok(flooded);
         }
         match line {
             Line::Err(text) if is_prompt(nonce, &text) => {
                 if let Err(ending) = door.asked(&complaint).await {
                     return Ok(ending);
                 }
+                continue;
             }
             Line::Err(text) => keep_complaint(&mut complaint, &text),
             Line::Out(text) => match answer::parse(nonce, &text) {
@@ -202,12 +205,37 @@ async fn hear_lines(
                         door.opened(how);
                     }
                     hear(answer);
+                    continue;
                 }
                 None => {}
             },
         }
+        if let Some(flooded) = noise.and_more(length, &MOST_NOISE, "that are none of the agent's") {
+            return Ok(flooded);
+        }
     }
     Err(complaint)
+}
+
+/// How much was said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    lines: usize,
+    bytes: usize,
+}
+
+impl Said {
+    /// Counts one more line; returns how the talk ends if that is more than the most, `what` being what is counted.
+    fn and_more(&mut self, length: usize, most: &Said, what: &str) -> Option<Ending> {
+        self.lines += 1;
+        self.bytes += length;
+        (self.lines > most.lines || self.bytes > most.bytes).then(|| {
+            let (lines, kilobytes) = (self.lines, self.bytes / 1000);
+            Ending::Flooded(format!(
+                "it printed {lines} lines, {kilobytes} kB, {what}, and was listened to no longer"
+            ))
+        })
+    }
 }
 
 /// Keeps the last words of standard error, bounded.
@@ -252,26 +280,47 @@ mod tests {
         lines
     }
 
-    async fn kept_of(line: String) -> usize {
+    async fn kept_of(line: String) -> (usize, String) {
         let (mut kept, longest) = (0, line.len());
         let host = snapback_core::host::HostName::parse("a").unwrap();
         let becoming = Becoming { r#become: snapback_core::way::Become::None, host, password: None };
         let mut door = Door::new(becoming, None);
         let ending = hear_lines("n", &mut door, flood(line.into_bytes()), |_| kept += longest).await;
-        assert!(matches!(ending, Ok(Ending::Cut(_))), "{ending:?}");
-        kept
+        let Ok(Ending::Flooded(why)) = ending else { panic!("{ending:?}") };
+        (kept, why)
     }
 
     #[tokio::test]
     async fn an_answer_without_end_is_cut_before_it_fills_the_memory() {
         let line = format!("@snapback:n | {}", "x".repeat(64 * 1024));
         let longest = line.len();
-        let kept = kept_of(line).await;
-        assert!(kept > MOST_BYTES / 2 && kept <= MOST_BYTES + longest, "{kept} bytes were kept");
+        let (kept, why) = kept_of(line).await;
+        assert!(kept > MOST.bytes / 2 && kept <= MOST.bytes + longest, "{kept} bytes were kept");
+        assert!(why.contains("1024 lines, 67123 kB, in one answer"), "{why}");
     }
 
     #[tokio::test]
-    async fn noise_without_end_is_cut_and_not_kept() {
-        assert_eq!(kept_of("welcome".to_owned()).await, 0);
+    async fn noise_without_end_is_cut_soon_and_not_kept() {
+        let (kept, why) = kept_of("welcome".to_owned()).await;
+        assert_eq!(kept, 0);
+        assert!(why.contains(" 10001 lines, 70 kB, that are none of the agent's"), "{why}");
+        let (kept, why) = kept_of("x".repeat(64 * 1024)).await;
+        assert_eq!(kept, 0);
+        assert!(why.contains(" 17 lines, 1114 kB, "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_talkative_login_is_listened_to() {
+        let (sender, lines) = mpsc::channel(LINES_AHEAD);
+        tokio::spawn(async move {
+            for _ in 0..MOST_NOISE.lines {
+                sender.send(Line::Out(b"welcome".to_vec())).await.unwrap();
+            }
+            sender.send(Line::Out(b"@snapback:n end".to_vec())).await.unwrap();
+        });
+        let host = snapback_core::host::HostName::parse("a").unwrap();
+        let becoming = Becoming { r#become: snapback_core::way::Become::None, host, password: None };
+        let ending = hear_lines("n", &mut Door::new(becoming, None), lines, |_| {}).await;
+        assert!(matches!(ending, Ok(Ending::Whole)), "{ending:?}");
     }
 }

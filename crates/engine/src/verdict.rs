@@ -96,6 +96,12 @@ impl Verdict {
             Ending::NeedAgent => Self::failed("the agent could not be installed there"),
             Ending::Cut(why) if why.is_empty() => Self::failed("the connection was lost"),
             Ending::Cut(why) => Self::failed(&format!("the connection was lost: {why}")),
+            Ending::Flooded(why) => Self {
+                cause: why.clone(),
+                hint: "see what `ssh HOST true` prints: a login script, a forced command or another program than a shell"
+                    .to_owned(),
+                ..Self::default()
+            },
             Ending::NoLine(error) => Self::no_line(std::slice::from_ref(error)),
             Ending::Source(why) => Self::local(why),
             Ending::Whole => Self::default(),

@@ -13,7 +13,7 @@ use snapback_engine::rollout::Signal;
 pub(crate) fn run(global: &GlobalArgs, args: &RunArgs, signal: Signal) -> anyhow::Result<u8> {
     let record = find(global, args)?;
     let run = &record.header.run;
-    if let Some(why) = refusal(&record, signal) {
+    if let Some(why) = refusal(&record, signal, &words_that_find(global, args, run)) {
         return Err(Usage(format!("error: run {run} {why}")).into());
     }
     let signals = wiring::records(global)?.signals(run);
@@ -38,22 +38,44 @@ pub(super) fn find(global: &GlobalArgs, args: &RunArgs) -> anyhow::Result<RunRec
     found.map_err(|error| Usage(format!("error: {error}")).into())
 }
 
-/// Why the run can't be told so.
-fn refusal(record: &RunRecord, signal: Signal) -> Option<String> {
+/// What stands behind `deploy VERB` to mean this run: a command that is told must work as it is typed.
+fn words_that_find(global: &GlobalArgs, args: &RunArgs, run: &str) -> String {
+    let fleet = args.words.iter().find(|word| Some(word.as_str()) != args.run());
+    let mut words: Vec<String> = fleet.map(|fleet| in_shell(fleet)).into_iter().collect();
+    words.push(run.to_owned());
+    if let Some(dir) = &global.state_dir {
+        words.push(format!("--state-dir {}", in_shell(&dir.display().to_string())));
+    }
+    words.extend(
+        args.vars.iter().map(|(name, value)| format!("--var {}", in_shell(&format!("{name}={value}")))),
+    );
+    words.join(" ")
+}
+
+/// A word as a shell reads it back, quoted only where it must be.
+fn in_shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=@:+,".contains(c);
+    if word.chars().all(plain) && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Why the run can't be told so. `words` are what names it to another command.
+fn refusal(record: &RunRecord, signal: Signal, words: &str) -> Option<String> {
     match (record.progress(), signal) {
         (Progress::AtGate, _) | (Progress::Running, Signal::Abort) => None,
         (Progress::Running, Signal::Promote) => {
             Some("is at work and waits for nothing\n  hint: `deploy promote` is for a run that waits behind its canary".to_owned())
         }
         (Progress::Finished { .. } | Progress::Died, Signal::Abort) if !record.torn().is_empty() => Some(format!(
-            "is over, and a batch of it is split\n  hint: `deploy resume --undo {run}` undoes what is confirmed of it, \
-             `deploy resume {run}` changes the others as well",
-            run = record.header.run
+            "is over, and a batch of it is split\n  hint: `deploy resume --undo {words}` undoes what is confirmed of it, \
+             `deploy resume {words}` changes the others as well"
         )),
         (Progress::Finished { .. }, _) => Some("is over\n  hint: `deploy history` lists the runs".to_owned()),
         (Progress::Died, _) => Some(format!(
-            "has no controller any more\n  hint: `deploy resume {}` goes on with it",
-            record.header.run
+            "has no controller any more\n  hint: `deploy resume {words}` goes on with it"
         )),
     }
 }

@@ -153,7 +153,11 @@ impl HostTask {
             // A refused password would be refused again, and accounts are locked for that.
             Ending::PasswordRefused(why) => Tried::Denied(why),
             Ending::NoBecome { .. } => Tried::Again(Verdict::from_ending(&ending).cause().to_owned()),
-            Ending::Cut(why) if matches!(tried, Tried::Again(_)) && !why.is_empty() => Tried::Again(why),
+            Ending::Cut(why) | Ending::Flooded(why)
+                if matches!(tried, Tried::Again(_)) && !why.is_empty() =>
+            {
+                Tried::Again(why)
+            }
             _ => tried,
         }
     }

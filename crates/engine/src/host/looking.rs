@@ -233,6 +233,6 @@ fn input_of(ending: &Ending) -> Input {
         | Ending::UnpackFailed(_)
         | Ending::Source(_)
         | Ending::NeedAgent => Input::TargetRefused,
-        Ending::Whole | Ending::Cut(_) | Ending::NoLine(_) => Input::Lost,
+        Ending::Whole | Ending::Cut(_) | Ending::Flooded(_) | Ending::NoLine(_) => Input::Lost,
     }
 }

@@ -1,5 +1,7 @@
 //! A simulated fleet and a run on it.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use snapback_core::change::{Change, ChangeKind, Command, ScriptChange};
 use snapback_core::check::{Check, Pace, Probe, Where};
 use snapback_core::deadline::ConfirmPolicy;
@@ -7,9 +9,10 @@ use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::outcome::{ExitCode, HostResult};
-use snapback_core::proof::Proof;
+use snapback_core::proof::{Mode, Proof};
 use snapback_core::rollout::{Budget, ConfirmScope, Course, Ending, Sequence, Share, sequence};
 use snapback_core::way::{Become, KnownHosts, Way, WayKind};
+use snapback_engine::person::{Person, Waiting};
 use snapback_engine::record::Records;
 use snapback_engine::rollout::{Locking, Signal};
 use snapback_engine::{Continued, EventReceiver, Run, RunParts, events};
@@ -35,6 +38,8 @@ pub(crate) struct Theatre {
     pub(crate) jumps: Vec<Option<String>>,
     /// What each host must show before it is confirmed.
     pub(crate) proof: Proof,
+    /// What a person says, and how long they think about it.
+    pub(crate) says: Option<(bool, Duration)>,
     /// Each host has a remote check.
     pub(crate) checked: bool,
     /// Told to the run from outside, each after a time of its own.
@@ -114,6 +119,22 @@ async fn killed(kill: Kill, hosts: &Simulated, receiver: &mut EventReceiver, hea
     }
 }
 
+/// A person who says the same to every question.
+struct Says {
+    yes: bool,
+    after: Duration,
+}
+
+impl Person for Says {
+    fn ask(&self, waiting: Vec<Waiting>) -> BoxFuture<'_, ()> {
+        async move {
+            tokio::time::sleep(self.after).await;
+            waiting.into_iter().for_each(|host| host.say(self.yes));
+        }
+        .boxed()
+    }
+}
+
 /// What a run came to.
 pub(crate) struct Ran {
     pub(crate) code: ExitCode,
@@ -136,6 +157,7 @@ impl Theatre {
             connect_parallel: 20,
             jumps: Vec::new(),
             proof: Proof::default(),
+            says: None,
             checked: false,
             signals: Vec::new(),
             locking: Locking::Off,
@@ -150,6 +172,13 @@ impl Theatre {
         let cut = Sequence { canary: (0..canary).collect(), serial: serial.to_vec() };
         let batches = sequence(all, &cut, |_, _| false);
         self.course = Course { batches, staged: true, budget: Budget::AtMost(most), ..self.course };
+        self
+    }
+
+    /// A person is asked, and says so after a while.
+    pub(crate) fn manual(mut self, yes: bool, after: Duration) -> Self {
+        self.proof.mode = Mode::Manual;
+        self.says = Some((yes, after));
         self
     }
 
@@ -198,7 +227,7 @@ impl Theatre {
             events: sender,
             records: records.clone(),
             texts: false,
-            person: None,
+            person: self.says.map(|(yes, after)| Arc::new(Says { yes, after }) as Arc<dyn Person>),
             locking: self.locking,
         });
         let began = tokio::time::Instant::now();

@@ -64,6 +64,26 @@ fn hosts_that_wait_longer_than_their_window_are_given_more_time() {
 }
 
 #[test]
+fn a_persons_yes_is_awaited_by_all_and_then_all_are_confirmed_as_one() {
+    let mut fates = works(3);
+    fates[1] = Fate::Works(20_000);
+    let ran = Theatre::new(fates).together().manual(true, Duration::from_secs(15)).play();
+    assert_eq!((ran.code, ran.count(HostResult::Confirmed)), (ExitCode::Good, 3));
+    assert_eq!(told(&ran, |kind| matches!(kind, EventKind::AwaitingPerson { .. })), 3);
+    for (host, after) in &ran.truth.confirmed_after {
+        assert!(*after >= Duration::from_secs(15), "{host} was confirmed {after:?} after it was ready");
+    }
+    assert!(!is_split(&ran));
+}
+
+#[test]
+fn a_persons_no_undoes_the_whole_batch() {
+    let ran = Theatre::new(works(3)).together().manual(false, Duration::from_secs(15)).play();
+    assert_eq!((ran.code, ran.count(HostResult::RolledBack), old(&ran)), (ExitCode::Failed, 3, 3));
+    assert!(ran.took < Duration::from_secs(30), "it was undone at once: {:?}", ran.took);
+}
+
+#[test]
 fn one_that_fails_undoes_all_and_is_named() {
     let ran = with_one(Fate::Fails(5000));
     assert_eq!((ran.code, old(&ran)), (ExitCode::Failed, 10));
