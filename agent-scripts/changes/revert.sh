@@ -29,9 +29,7 @@ list_sources() {
 	ls_age=99999
 	while IFS= read -r ls_id; do
 		ls_n=0
-		while read -r ls_key ls_value; do
-			[ "$ls_key" != changes ] || ls_n=$ls_value
-		done <"$STATE_DIR/tx/$ls_id/job/spec"
+		while read -r ls_key ls_value; do [ "$ls_key" != changes ] || ls_n=$ls_value; done <"$STATE_DIR/tx/$ls_id/job/spec"
 		# What was done last in a run is undone first.
 		while [ "$ls_n" -gt 0 ]; do
 			ls_n=$((ls_n - 1))
@@ -53,94 +51,89 @@ find_goal() {
 		fg_change=$STATE_DIR/tx/$fg_id/job/c/$fg_n
 		[ -f "$fg_change/before" ] || continue
 		paths_of "$fg_change" >"$1/mine"
-		aged_lines "$fg_age" "$1/mine" "$fg_change" >&3
-		[ ! -s "$fg_change/after.end" ] || known_lines "$((109999 - fg_age))" "$1/mine" "$fg_change" >&4
+		aged_lines "$fg_age" "$fg_change/before" "$1/mine" >&3 || return 1
+		[ ! -s "$fg_change/after.end" ] ||
+			known_lines "$((109999 - fg_age))" "$fg_change/after" "$1/mine" >&4 || return 1
 		[ ! -s "$fg_change/roots" ] || cat "$fg_change/roots" >>"$1/roots.all"
 	done <"$1/sources" 3>"$1/goal.all" 4>"$1/known.all"
 	LC_ALL=C sort -u -o "$1/roots.all" "$1/roots.all"
 	first_of_path <"$1/goal.all" >"$1/goal" && first_of_path <"$1/known.all" >"$1/known"
 }
 
-# aged_lines AGE MINE CHANGE: "AGE META/path" for each of its own paths, with "none" for what wasn't there.
+# aged_lines AGE BEFORE MINE: "AGE META/path" for each of its own paths, with "none" for what wasn't there.
 aged_lines() {
-	al_mine='' al_before=
-	while IFS= read -r al_path <&5; do
-		[ -n "$al_mine" ] || IFS= read -r al_mine <&6 || al_mine=
-		[ -n "$al_before" ] || IFS= read -r al_before <&7 || al_before=
-		al_meta=none
-		if [ -n "$al_before" ] && [ "/${al_before#*/}" = "$al_path" ]; then
-			al_meta=${al_before%%/*}
-			al_before=
-		fi
-		[ "$al_mine" = "$al_path" ] || continue
-		al_mine=
-		put "$1 $al_meta$al_path"
-	done 5<"$3/paths" 6<"$2" 7<"$3/before"
+	awk '
+	BEGIN { age = ARGV[1]; ARGV[1] = "" }
+	FILENAME == ARGV[2] { at = index($0, "/"); meta[substr($0, at)] = substr($0, 1, at - 1); next }
+	{ print age " " ($0 in meta ? meta[$0] : "none") $0 }' "$@"
 }
 
-# known_lines AGE MINE CHANGE: "AGE SIZE,MTIME,MODE/path" as it was when the run had been applied; "~" for what it had
+# known_lines AGE AFTER MINE: "AGE SIZE,MTIME,MODE/path" as it was when the run had been applied; "~" for what it had
 # made go, which sorts behind anything.
 known_lines() {
-	while IFS=/ read -r kl_meta kl_path; do
-		set_looks "$kl_meta"
-		put "$1 $LOOKS/$kl_path"
-	done <"$3/after"
-	while IFS= read -r kl_path; do put "$1 ~$kl_path"; done <"$2"
+	awk "$LOOKS"'
+	BEGIN { age = ARGV[1]; ARGV[1] = "" }
+	FILENAME == ARGV[2] { at = index($0, "/"); print age " " looks(substr($0, 1, at - 1)) substr($0, at); next }
+	{ print age " ~" $0 }' "$@"
 }
 
-# Sets LOOKS from a line of list_inodes. Anybody may touch a directory.
-set_looks() {
-	# shellcheck disable=SC2086 # numbers, split on purpose
-	set -- $1
-	case $6 in 4???) LOOKS=-,-,$6 ;; *) LOOKS=$3,$4,$6 ;; esac
-}
+# How a line of list_inodes looks. Anybody may touch a directory.
+LOOKS='
+	function looks(meta, word) {
+		split(meta, word, " ")
+		return (word[6] ~ /^4...$/ ? "-,-" : word[3] "," word[4]) "," word[6]
+	}'
 
 # Sorts lines "AGE .../path" by path and prints the first of each.
 first_of_path() {
-	fo_last=
-	LC_ALL=C sort -t / -k 2 -k 1,1 | while IFS= read -r fo_line; do
-		[ "${fo_line#*/}" != "$fo_last" ] || continue
-		fo_last=${fo_line#*/}
-		put "$fo_line"
-	done
+	LC_ALL=C sort -t / -k 2 -k 1,1 |
+		awk '{ path = substr($0, index($0, "/")) } path != last { print; last = path }'
 }
 
 # Writes delta: what isn't as the goal says; and `now`, `now.more` of all paths that are looked at.
 find_delta() {
 	no_broken_names "$1/roots.all" || return 1
+	true >"$1/goal.gone"
+	awk '
+	BEGIN { gone = ARGV[2]; ARGC = 2 }
+	{ at = index($0, "/"); meta = substr($0, 1, at - 1); path = substr($0, at) }
+	meta ~ / none$/ { print path > gone; next }
+	{ print substr(meta, index(meta, " ") + 1) path }' "$1/goal" "$1/goal.gone" >"$1/goal.there" || return 1
 	{
-		for fd_list in goal known; do
-			listed_paths "$1/$fd_list"
-		done
+		listed_paths "$1/goal"
+		listed_paths "$1/known"
 		while IFS= read -r fd_path; do walk_trees "$fd_path"; done <"$1/roots.all"
-		# What has come in directories that go again.
-		while IFS=/ read -r fd_meta fd_path; do
-			real "/$fd_path"
-			case $fd_meta in *" none") ! [ -d "$REAL" ] || [ -L "$REAL" ] || walk_trees "$REAL" ;; esac
-		done <"$1/goal"
+		walk_gone "$1/goal.gone"
 	} | LC_ALL=C sort -u >"$1/universe"
-	while IFS=/ read -r fd_meta fd_path; do
-		case $fd_meta in *" none") ;; *) put "${fd_meta#* }/$fd_path" ;; esac
-	done <"$1/goal" >"$1/goal.there"
 	list_paths "$1/now" "$1/now.more" <"$1/universe" &&
 		compare_listings "$1/universe" "$1/goal.there" "$1/now" >"$1/delta.all" || return 1
-	# A path that is known only because a run made it, somewhere that this range doesn't speak for, is not ours.
-	while IFS=/ read -r fd_meta fd_path; do
-		case $fd_meta in new*) is_ours "$1" "/$fd_path" || continue ;; esac
-		put "$fd_meta/$fd_path"
-	done <"$1/delta.all" >"$1/delta"
+	without_others "$1/roots.all" "$1/goal.gone" "$1/delta.all" >"$1/delta"
 }
 
-# Whether something that is new may go: the goal says so, or it lies below what is watched or goes itself.
-is_ours() {
-	while IFS= read -r io_root; do
-		case $2 in "$io_root" | "$io_root"/*) return 0 ;; esac
-	done <"$1/roots.all"
-	while IFS=/ read -r io_meta io_path; do
-		case $io_meta in *" none") ;; *) continue ;; esac
-		case $2 in "/$io_path" | "/$io_path"/*) return 0 ;; esac
-	done <"$1/goal"
-	return 1
+# What has come in directories that go again.
+walk_gone() {
+	wg_last=-
+	each_line walk_one_gone <"$1"
+}
+
+walk_one_gone() {
+	real "$1"
+	case $REAL in "$wg_last"/*) return 0 ;; esac
+	[ -d "$REAL" ] && ! [ -L "$REAL" ] || return 0
+	wg_last=$REAL
+	walk_trees "$REAL"
+}
+
+# without_others ROOTS GONE DELTA: leaves out what is new and not ours: a path that is known only because a run made it,
+# somewhere that this range doesn't speak for. Ours is what lies below what is watched, or goes itself.
+without_others() {
+	awk '
+	function is_ours(path) {
+		while (path != "" && !(path in ours)) sub("/[^/]*$", "", path)
+		return path != ""
+	}
+	FILENAME != ARGV[3] { ours[$0]; next }
+	!/^new/ || is_ours(substr($0, index($0, "/")))' "$@"
 }
 
 # Another fleet's run since, on a path that would be put back: that would be undone as well.
@@ -150,9 +143,7 @@ refuse_strangers() {
 	while read -r rs_id rs_fleet; do
 		for rs_change in "$STATE_DIR/tx/$rs_id"/job/c/*/; do
 			[ -d "$rs_change" ] || continue
-			all_paths_of "${rs_change%/}" >"$1/strange"
-			grep -xF -f "$1/delta.paths" "$1/strange" >"$1/shared" || continue
-			IFS= read -r rs_path <"$1/shared"
+			rs_path=$(all_paths_of "${rs_change%/}" | first_shared "$1/delta.paths") || continue
 			shown "$rs_path"
 			WHY="$SHOWN was changed since by run $rs_id of the fleet '$rs_fleet': going back would undo that as well, so roll that one back first, or deploy what you want"
 			return 1
@@ -160,60 +151,63 @@ refuse_strangers() {
 	done <"$1/between"
 }
 
-# Tells each path, and whether it is no longer what the newest run made of it: then somebody else changed it.
-tell_delta() {
-	td_delta='' td_known='' td_more=
-	while IFS= read -r td_path <&3; do
-		[ -n "$td_delta" ] || IFS= read -r td_delta <&4 || td_delta=
-		[ -n "$td_known" ] || IFS= read -r td_known <&5 || td_known=
-		[ -n "$td_more" ] || IFS= read -r td_more <&6 || td_more=
-		td_was='' td_is='~' td_due=
-		if [ -n "$td_known" ] && [ "/${td_known#*/}" = "$td_path" ]; then
-			td_was=${td_known%%/*}
-			td_was=${td_was#* }
-			td_known=
-		fi
-		if [ -n "$td_more" ] && [ "/${td_more#*/}" = "$td_path" ]; then
-			set_looks "${td_more%%/*}"
-			td_is=$LOOKS
-			td_more=
-		fi
-		[ "/${td_delta#*/}" = "$td_path" ] && [ -n "$td_delta" ] || continue
-		td_due=${td_delta%%/*}
-		td_delta=
-		tell_path "$1" "$2"
-	done 3<"$2/universe" 4<"$2/delta" 5<"$2/known" 6<"$2/now.more"
+# Prints the first line on stdin that LIST has; fails where there is none.
+first_shared() {
+	awk '
+	FILENAME == ARGV[1] { known[$0]; next }
+	$0 in known && !found { print; found = 1 }
+	END { exit !found }' "$1" -
 }
 
+# Tells each path, and whether it is no longer what the newest run made of it: then somebody else changed it. Where
+# nobody knows what the run made of it, nobody is blamed.
+tell_delta() {
+	ROWS=$(awk "$LOOKS"'
+	{ at = index($0, "/"); meta = substr($0, 1, at - 1); path = substr($0, at) }
+	FILENAME == ARGV[1] { due[path] = meta; order[++n] = path; next }
+	!(path in due) { next }
+	FILENAME == ARGV[2] { was[path] = substr(meta, index(meta, " ") + 1); next }
+	{ is[path] = looks(meta) }
+	END {
+		for (i = 1; i <= n; i++) {
+			path = order[i]
+			now = path in is ? is[path] : "~"
+			blame = path in was ? was[path] != now : due[path] ~ /^new/ && now != "~"
+			print blame " " now " " due[path] path
+		}
+	}' "$2/delta" "$2/known" "$2/now.more") || return 1
+	split_on_lines
+	for td_row in $ROWS; do
+		split_on_words
+		# shellcheck disable=SC2086 # words, split on purpose
+		tell_path "$1" "/${td_row#*/}" ${td_row%%/*}
+	done 3>"$2/delete" 4>"$2/differ"
+	split_on_words
+}
+
+# tell_path N PATH CONFLICT NOW WORD MODE UID GID SIZE MTIME SUM
 tell_path() {
-	td_conflict=0
-	[ "${td_was:-~}" = "$td_is" ] || td_conflict=1
-	# Where nobody knows what the run made of it, nobody is blamed.
-	[ -n "$td_was" ] || [ "${td_due%% *}" = new ] || td_conflict=0
-	case $td_due in
-	new*)
-		td_what=remove
-		put "$td_path" >>"$2/delete"
-		;;
-	*)
-		td_what=put
-		put "$td_due$td_path" >>"$2/differ"
-		;;
-	esac
-	# shellcheck disable=SC2086 # words, split on purpose
-	set -- "$1" $td_due
-	case $6 in ????*) REPLACED_KIB=$((REPLACED_KIB + 2 * ${6%???})) ;; esac
+	tp_n=$1 tp_path=$2 tp_conflict=$3 tp_now=$4
+	shift 4
+	if [ "$1" = new ]; then
+		tp_what=remove
+		put "$tp_path" >&3
+	else
+		tp_what=put
+		put "$*$tp_path" >&4
+	fi
+	case $5 in ????*) REPLACED_KIB=$((REPLACED_KIB + 2 * ${5%???})) ;; esac
 	REPLACED_KIB=$((REPLACED_KIB + 2)) REPLACED_COUNT=$((REPLACED_COUNT + 2))
-	shown "$td_path"
-	report "revert_path n=$1 what=$td_what conflict=$td_conflict was=$3,$4,$5,$8 now=$td_is -- $SHOWN"
+	shown "$tp_path"
+	report "revert_path n=$tp_n what=$tp_what conflict=$tp_conflict was=$2,$3,$4,$7 now=$tp_now -- $SHOWN"
 }
 
 # Scripts of runs that no rollback has undone yet.
 find_scripts() {
-	list_undone >"$2/undone"
+	fs_undone=$NL$(list_undone)$NL
 	while read -r fs_age fs_id fs_n; do
 		fs_change=$STATE_DIR/tx/$fs_id/job/c/$fs_n
-		! grep -qxF -e "$fs_id" "$2/undone" || continue
+		case $fs_undone in *"$NL$fs_id$NL"*) continue ;; esac
 		read_spec_of "$fs_change/spec"
 		[ "$OF_KIND" = script ] || continue
 		if has_command "$fs_change/cmd.rollback"; then
@@ -241,12 +235,14 @@ find_handlers() {
 	[ -s "$2/delta" ] || return 0
 	listed_paths "$2/delta" >"$2/delta.paths"
 	true >"$2/handlers.from"
+	fh_seen=$NL
 	while read -r fh_age fh_id fh_n; do
 		fh_change=$STATE_DIR/tx/$fh_id/job/c/$fh_n
 		[ -s "$fh_change/handlers" ] || continue
-		paths_of "$fh_change" | grep -qxF -f "$2/delta.paths" || continue
+		paths_of "$fh_change" | first_shared "$2/delta.paths" >"$2/shared" || continue
 		while IFS= read -r fh_name; do
-			! grep -qxF -e "$fh_name" "$2/handlers" || continue
+			case $fh_seen in *"$NL$fh_name$NL"*) continue ;; esac
+			fh_seen=$fh_seen$fh_name$NL
 			put "$fh_name" >>"$2/handlers"
 			put "$fh_name $fh_id" >>"$2/handlers.from"
 			fh_title=$fh_name
@@ -274,50 +270,40 @@ make_back() {
 	rm -rf "$mb_back" && mkdir -p "$mb_back/snap" || return 1
 	cat "$1/spec" >"$mb_back/spec"
 	cat "$1/touched" >"$mb_back/paths"
-	while IFS=/ read -r mb_meta mb_path; do
-		case $mb_meta in new*) ;; *) put "${mb_meta#* }/$mb_path" ;; esac
-	done <"$1/delta" >"$mb_back/before"
+	sed -e '/^new/d' -e 's/^[a-z]* //' "$1/delta" >"$mb_back/before"
+	where_from "$1/goal" "$mb_back/before" >"$mb_back/due" || return 1
 	while read -r mb_age mb_id mb_n; do
 		mb_from=$STATE_DIR/tx/$mb_id/job/c/$mb_n
-		[ -f "$mb_from/before" ] || continue
-		back_paths "$mb_age" "$1" || return 1
-		[ ! -s "$mb_back/from" ] || (cd "$mb_from/snap" && in_chunks copy_chunk "$mb_back/snap" . <"$mb_back/from") || return 1
-		[ ! -s "$mb_back/from.dirs" ] || lines_there "$mb_back/from.dirs" "$mb_from/dirs" >&3
+		copy_due "$mb_age" file || return 1
+		due_from "$mb_age" folder
+		[ ! -s "$mb_back/from" ] || lines_of_paths "$mb_back/from" "$mb_from/dirs" >&3
 	done <"$1/sources" 3>"$mb_back/dirs.all"
 	# Symlinks last, so that none leads a copy out of our tree.
 	while read -r mb_age mb_id mb_n; do
 		mb_from=$STATE_DIR/tx/$mb_id/job/c/$mb_n
-		[ -f "$mb_from/before" ] || continue
-		back_paths "$mb_age" "$1" || return 1
-		[ ! -s "$mb_back/from.links" ] || (cd "$mb_from/snap" && in_chunks copy_chunk "$mb_back/snap" . <"$mb_back/from.links") || return 1
+		copy_due "$mb_age" link || return 1
 	done <"$1/sources"
 	LC_ALL=C sort -t / -k 2 "$mb_back/dirs.all" >"$mb_back/dirs"
 	note_mounts "$mb_back"
 }
 
-# back_paths AGE DIR: sorts what comes from one source into from (files), from.links and from.dirs.
-back_paths() {
-	bp_goal=
-	while IFS= read -r bp_line <&4; do
-		case $bp_line in new*) continue ;; esac
-		# The goal has all that is missing or differs, in the same order.
-		until [ "${bp_goal#*/}" = "${bp_line#*/}" ]; do IFS= read -r bp_goal <&5 || return 1; done
-		[ "${bp_goal%% *}" = "$1" ] || continue
-		bp_meta=${bp_line%%/*}
-		bp_path=/${bp_line#*/}
-		case ${bp_meta#* } in
-		4???" "*) put "$bp_path" >&7 ;;
-		a???" "*) put "$bp_path" >&6 ;;
-		*) put "$bp_path" ;;
-		esac
-	done 4<"$2/delta" 5<"$2/goal" >"$2/back/from" 6>"$2/back/from.links" 7>"$2/back/from.dirs"
+# where_from GOAL BEFORE: "AGE KIND/path" for what is put back: which source has it, and what it is.
+where_from() {
+	awk '
+	{ at = index($0, "/"); path = substr($0, at) }
+	FILENAME == ARGV[1] { age[path] = substr($0, 1, index($0, " ") - 1); next }
+	!(path in age) { exit 1 }
+	{ print age[path] " " (/^4... / ? "folder" : /^a... / ? "link" : "file") path }' "$1" "$2"
 }
 
-# lines_there PATHS FROM: prints the lines of FROM whose paths PATHS has. Both are in the same order.
-lines_there() {
-	while IFS= read -r lt_line; do
-		! grep -qxF -e "/${lt_line#*/}" "$1" || put "$lt_line"
-	done <"$2"
+# due_from AGE KIND: writes `from`, the paths that come from one source.
+due_from() {
+	sed -n "s,^$1 $2/,/,p" "$mb_back/due" >"$mb_back/from"
+}
+
+copy_due() {
+	due_from "$1" "$2" || return 1
+	[ ! -s "$mb_back/from" ] || (cd "$mb_from/snap" && in_chunks copy_chunk "$mb_back/snap" . <"$mb_back/from")
 }
 
 # Each script comes with its values, as a job of its own.
@@ -377,8 +363,7 @@ run_theirs() {
 	rt_job=$JOB rt_run=$SPEC_run
 	JOB=$rt_job/c/$1/script/$ra_age SPEC_run=$ra_id
 	read_change "$ra_n"
-	rt_name=$CHANGE_NAME
-	rt_out=$JOB/$2.out
+	rt_name=$CHANGE_NAME rt_out=$JOB/$2.out
 	run_step "$ra_n" "$JOB/c/$ra_n/cmd.$2" "$CHANGE_TIMEOUT" "$rt_out"
 	rt_code=$?
 	[ "$2" = unless ] || journal_output "$rt_name.$2" "$rt_out"

@@ -188,22 +188,18 @@ all_paths_of() {
 
 # Prints those of a change's paths that weren't there before.
 made_paths() {
-	mp_before=
-	while IFS= read -r mp_path <&3; do
-		[ -n "$mp_before" ] || IFS= read -r mp_before <&4 || mp_before=
-		if [ -n "$mp_before" ] && [ "/${mp_before#*/}" = "$mp_path" ]; then mp_before=; else put "$mp_path"; fi
-	done 3<"$1/paths" 4<"$1/before"
+	awk '
+	FILENAME == ARGV[1] { there[substr($0, index($0, "/"))]; next }
+	!($0 in there)' "$1/before" "$1/paths"
 }
 
 # Prints the paths on stdin that are one of these roots or lie below one.
 below_roots() {
-	while IFS= read -r br_path; do
-		while IFS= read -r br_root; do
-			case $br_path in "$br_root" | "$br_root"/*)
-				put "$br_path"
-				break
-				;;
-			esac
-		done <"$1"
-	done
+	awk '
+	FILENAME == ARGV[1] { root[$0]; next }
+	{
+		path = $0
+		while (path != "" && !(path in root)) sub("/[^/]*$", "", path)
+	}
+	path != ""' "$1" -
 }

@@ -287,6 +287,37 @@ fn a_watched_tree_is_put_back_after_the_confirmation() {
 }
 
 #[test]
+fn a_tree_with_odd_names_goes_back_then_forth_then_back() {
+    let names =
+        ["-rf", "two\nlines", "\n", "back\\slash\\", "trailing ", "it's \"quoted\" $(id)", "a=b", "*[a]?"];
+    everywhere(|t| {
+        for name in names {
+            t.write(&format!("app/files/{name}"), format!("old {name}"));
+            t.write(&format!("app/gone/{name}/in it"), "old");
+        }
+        std::os::unix::fs::symlink("two\nlines", t.dest("app/a link")).unwrap();
+        let before = timeless(t);
+        let mut s = script(&format!(
+            "cd {}; for f in files/* files/.[!.]*; do [ ! -f \"$f\" ] || echo new >\"$f\"; done; rm -r gone; ln -sfn x 'a link'; \
+             mkdir 'new\\\n dir'; echo z >'new\\\n dir/ z '",
+            t.dest("app")
+        ));
+        s.watch = vec![t.dest("app")];
+        let run = confirmed(t, &Work::new().script(s));
+        let after = look(t, "app");
+        assert!(found(t, &back(&run)).paths.iter().all(|p| !p.conflict));
+        let begun = t.begin(&back(&run));
+        assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+        assert_same(&before, &timeless(t));
+        assert!(t.verb(&["rollback", &begun.tx]).whole().rolled_back().is_some());
+        t.settle();
+        assert_same(&after, &look(t, "app"));
+        confirmed(t, &back(&run));
+        assert_same(&before, &timeless(t));
+    });
+}
+
+#[test]
 fn what_somebody_else_changed_since_is_a_conflict_in_the_plan() {
     everywhere(|t| {
         t.write("a", "one");
