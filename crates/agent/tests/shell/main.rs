@@ -13,6 +13,7 @@ mod inspect;
 mod job;
 mod killed;
 mod lease;
+mod load;
 mod lost;
 mod metadata;
 mod names;
