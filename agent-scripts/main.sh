@@ -12,7 +12,7 @@ clean_up() {
 		set -- "$TX/job/c" "$TX/job/h" "$TX/job/vars"
 	fi
 	rm -rf "$@" "$TX"/job/failsafe.* "$TX/job/k" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
-		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken
+		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken "$TX"/red.*
 	prune
 }
 
@@ -121,7 +121,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' LIST_COUNT=0 no_last='' NAP_FILE=/dev/null
+	CHECK_LINE=check DESPITE='' RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' LIST_COUNT=0 no_last='' NAP_FILE=/dev/null
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools
@@ -138,6 +138,7 @@ main() {
 	follow) verb_follow "$@" ;;
 	confirm) verb_confirm "$@" ;;
 	knock) verb_knock "$@" ;;
+	veto) verb_veto "$@" ;;
 	extend) verb_extend "$@" ;;
 	rollback) verb_rollback "$@" ;;
 	accept) verb_accept ;;

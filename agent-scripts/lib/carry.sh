@@ -74,6 +74,11 @@ tell_people() {
 
 # Carries a decided confirmation out. Kinds that have something to do then do it here, idempotently.
 carry_confirm() {
+	# What it was confirmed despite stands behind the decision itself.
+	{
+		read -r _
+		while IFS= read -r cc_red; do journal_quietly "despite -- $cc_red"; done
+	} <"$TX/turn.$TURN"
 	finish confirmed && journal confirmed
 }
 

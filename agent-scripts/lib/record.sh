@@ -45,7 +45,7 @@ read_spec() {
 	SPEC_owner=unknown SPEC_comment='' SPEC_digest='' SPEC_token='' SPEC_state_digest=''
 	SPEC_apply_timeout=300 SPEC_window=60 SPEC_hard_cap=900 SPEC_settle=0 SPEC_volatile=0
 	SPEC_fleet=- SPEC_keep=5 SPEC_failsafe_reboot=0 SPEC_changes=0 SPEC_checks=0 SPEC_host='' SPEC_address='' SPEC_run=''
-	SPEC_branch=- SPEC_url=- SPEC_lease=0
+	SPEC_branch=- SPEC_url=- SPEC_lease=0 SPEC_red_waits=0
 	[ -f "$1" ] || return 1
 	read_spec_lines <"$1"
 }
@@ -74,6 +74,7 @@ read_spec_lines() {
 		branch) SPEC_branch=$rp_value ;;
 		url) SPEC_url=$rp_value ;;
 		lease) SPEC_lease=$rp_value ;;
+		red_waits) SPEC_red_waits=$rp_value ;;
 		end) return 0 ;;
 		esac
 	done

@@ -16,8 +16,10 @@ open_by_token() {
 	fi
 }
 
+# confirm ID DIGEST [COUNT]: despite so many red checks, which stand behind the token.
 verb_confirm() {
 	open_by_token "$1" || return 0
+	read_despite "${3:-0}"
 	read_state
 	case $STATE in
 	confirmed)
@@ -56,7 +58,7 @@ may_confirm() {
 		deny wrong_digest "this confirms another plan"
 		return 1
 	fi
-	confirm_tools && confirm_fresh
+	confirm_tools && confirm_fresh && weigh_red
 }
 
 # What the guard was copied from before the change must still be there: a host without it could not be guarded the next
@@ -112,7 +114,7 @@ confirm_decide() {
 	if ! read_deadline || [ $((NOW - DEADLINE)) -ge 0 ]; then
 		lose_to_deadline "the confirmation came after the deadline" || return 0
 	fi
-	if ! write_candidate "candidate.confirm.$$" "confirm $CONNECTION"; then
+	if ! write_candidate "candidate.confirm.$$" "confirm $CONNECTION$RED_TOLD"; then
 		deny no_space "the confirmation could not be written"
 		return
 	fi

@@ -23,7 +23,10 @@ tell_pending() {
 		esac
 		tp_age=$(($(date -u +%s) - $(stat -c %Y "$TX/holder")))
 		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner branch=$SPEC_branch url=$SPEC_url -- $SPEC_comment"
-		[ "$STATE" != rollback_failed ] || tell_items pending_item
+		case $STATE in
+		rollback_failed) tell_items pending_item ;;
+		armed | applying | applied | ready) tell_red ;;
+		esac
 	)
 	PENDING_ID=$CURRENT
 }

@@ -114,12 +114,9 @@ fn a_batch_that_a_killed_controller_has_split_is_undone_if_that_is_wanted() {
     let fleet = stage.path("fleet.toml").display().to_string();
     let records = stage.dir().join("state/snapback").display().to_string();
     let told = stage.deploy(&["abort", &fleet, "--state-dir", &records]).run().must_exit(2);
-    let command = told.err.split('`').find_map(|text| text.strip_prefix("deploy resume --undo "));
-    let command = command.unwrap_or_else(|| panic!("{told}"));
-    let undo = || {
-        let words: Vec<&str> = command.split(' ').collect();
-        stage.deploy(&["resume", "--undo"]).args(words).args(CONSENT).dir(std::path::Path::new("/")).run()
-    };
+    let command = told.err.split('`').find(|text| text.starts_with("deploy resume --undo "));
+    let command = format!("{} {}", command.unwrap_or_else(|| panic!("{told}")), CONSENT.join(" "));
+    let undo = || stage.typed(&command).dir(std::path::Path::new("/")).run();
     undo().must_exit(0).must_say("what the run had begun is rolled back");
     assert_eq!(motds(&stage), ["old", "old"]);
     undo().must_exit(0).must_say("unchanged");

@@ -107,6 +107,55 @@ fn without_a_terminal_it_is_extended_and_confirmed_from_another_machine_by_the_r
         .must_say("the host is confirmed");
 }
 
+/// The command on the line that says how a waiting host is kept.
+fn told_to_keep(running: &mut Running) -> String {
+    running.await_said("  On another machine: ");
+    let said = running.said();
+    let line = said.lines().find_map(|line| line.strip_prefix("  keep    ")).unwrap();
+    line.to_owned()
+}
+
+#[test]
+fn red_checks_wait_for_a_person_who_names_each_and_that_is_told_and_recorded() {
+    let stage = Stage::new();
+    let check = |name: &str, place: &str| {
+        format!(
+            "[[checks]]\nname = \"{name}\"\nwhere = \"{place}\"\nrun = 'echo it is down; exit 3'\n\
+             interval = \"200ms\"\nhealthy_deadline = \"300ms\"\n"
+        )
+    };
+    stage.fleet_within(40, &format!("{MOTD}{}{}", check("moon", "remote"), check("the sun", "local")));
+    let mut running = manual(&stage).args(["--output", "json"]).start();
+    let keep = told_to_keep(&mut running);
+    let run = run_of(&stage);
+    assert_eq!(keep, format!("deploy confirm {run} --limit web.test --despite moon --despite 'the sun'"));
+    let confirm = |despite: &[&str]| {
+        let named = despite.iter().flat_map(|name| ["--despite", name]);
+        stage.deploy(&["confirm", &run]).args(named).run()
+    };
+    let status = stage.deploy(&["status", &run]).run().must_exit(0).must_say("ready");
+    status.must_say("check 'moon' failed: exit status 3: it is down; it vetoes");
+    let plain = confirm(&[]).must_exit(1).must_say("no: required checks are red: moon");
+    plain.must_say("the sun (failed: it is down)");
+    confirm(&["moon"]).must_exit(1).must_say("red: the sun").must_not_say("moon (");
+    confirm(&["moon", "the sun", "mars"])
+        .must_exit(1)
+        .must_say("'mars' is no required check that is red here");
+    assert!(!stage.host().journals().contains("\nconfirmed"));
+    stage.typed(&keep).run().must_exit(0).must_say("confirmed despite moon, the sun; the change stays");
+    confirm(&["moon"]).must_exit(0);
+    let ended = running.end().must_exit(0);
+    let told = told(&ended);
+    let end = end_of(&told, "web.test");
+    let state = "the change is in place and confirmed despite moon: failed: exit status 3: it is down; the sun: failed: it is down";
+    assert_eq!((&end["result"], &end["state"]), (&"confirmed".into(), &state.into()));
+    assert_eq!(events(&told, "awaiting_person")[0]["red"][0], "moon");
+    let texts: Vec<_> = events(&told, "warning").iter().map(|w| w["text"].to_string()).collect();
+    assert!(texts.iter().any(|text| text.contains("confirmed despite the sun")), "{texts:?}");
+    stage.deploy(&["logs", "web.test"]).run().must_exit(0).must_say("confirmed despite moon");
+    assert_eq!(stage.host().read("etc/motd"), "new\n");
+}
+
 #[test]
 fn a_run_is_rolled_back_by_its_id_and_nothing_else_is() {
     let stage = Stage::new();

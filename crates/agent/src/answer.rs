@@ -60,6 +60,8 @@ pub enum Answer {
     Confirmed,
     /// This connection got in and is fresh; nothing was decided.
     LetIn,
+    /// What the controller has found red vetoes there now.
+    Vetoed,
     /// The deadline was moved.
     Extended {
         /// By how many seconds; fewer than asked for where the hard cap is near.
@@ -223,6 +225,7 @@ fn marked(line: &str) -> Option<Answer> {
         "confirmed" => Answer::Confirmed,
         "confirming" => Answer::Confirming,
         "let_in" => Answer::LetIn,
+        "vetoed" => Answer::Vetoed,
         "extended" => Answer::Extended { by: f.number("by"), left: f.number("left") },
         "untouched" => Answer::Untouched(text),
         "accepted" => Answer::Accepted,

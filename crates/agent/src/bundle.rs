@@ -52,6 +52,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/verb/status.sh"),
     include_str!("../../../agent-scripts/verb/begin.sh"),
     include_str!("../../../agent-scripts/verb/confirm.sh"),
+    include_str!("../../../agent-scripts/verb/despite.sh"),
     include_str!("../../../agent-scripts/verb/extend.sh"),
     include_str!("../../../agent-scripts/verb/resolve.sh"),
     include_str!("../../../agent-scripts/verb/rollback.sh"),

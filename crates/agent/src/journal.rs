@@ -105,6 +105,11 @@ pub enum Entry {
         /// Why it was undone.
         cause: String,
     },
+    /// A required check was red, and a person has confirmed all the same.
+    Despite {
+        /// The check's name, and why it was red.
+        text: String,
+    },
     /// The change stays.
     Confirmed,
     /// Dropped before arming.
@@ -178,6 +183,7 @@ pub fn parse(line: &str) -> Option<Entry> {
             cause: text,
         },
         "rollback_failed" => Entry::RollbackFailed { cause: text },
+        "despite" => Entry::Despite { text },
         "confirmed" => Entry::Confirmed,
         "discarded" => Entry::Discarded,
         "warning" => Entry::Warning { text },

@@ -26,6 +26,8 @@ pub struct TxSpec {
     pub state_digest: String,
     /// For how long an inspection takes the host's lease, if anything would change; zero: not at all.
     pub lease: Duration,
+    /// A required check that is red doesn't undo at once: the host waits for a person until its deadline.
+    pub red_waits: bool,
 }
 
 /// Why a payload can't be made.
@@ -284,7 +286,7 @@ fn header(size: u64, mode: u32) -> tar::Header {
 fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String {
     let address = job.final_way().and_then(|w| w.address.as_deref()).unwrap_or(job.host.as_str());
     let confirm = &job.confirm;
-    let pairs: [(&str, String); 17] = [
+    let pairs: [(&str, String); 18] = [
         ("digest", tx.plan_digest.clone()),
         ("token", tx.token_hash.clone()),
         ("state_digest", tx.state_digest.clone()),
@@ -302,6 +304,7 @@ fn spec_text(run: &RunSpec, job: &HostJob, tx: &TxSpec, checks: usize) -> String
         ("fleet", run.fleet.replace(char::is_whitespace, "_")),
         ("keep", job.keep.to_string()),
         ("lease", tx.lease.as_secs().to_string()),
+        ("red_waits", u8::from(tx.red_waits).to_string()),
     ];
     whose(run).iter().chain(&pairs).map(|(key, value)| format!("{key} {value}\n")).collect()
 }

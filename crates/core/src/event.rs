@@ -159,10 +159,13 @@ pub enum EventKind {
         /// Seconds until the guard undoes.
         left: u64,
     },
-    /// All checks have passed, and a person is to say whether the change stays.
+    /// All checks are judged, and a person is to say whether the change stays.
     AwaitingPerson {
         /// Seconds until the guard undoes.
         left: u64,
+        /// The required checks that are red: a confirmation must name them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        red: Vec<String>,
     },
     /// All has passed, and the others of the batch are waited for: they are confirmed together.
     AwaitingBatch {

@@ -10,7 +10,7 @@ pub enum Mode {
     /// The checks alone.
     #[default]
     Auto,
-    /// The checks first, then a person.
+    /// The checks first, then a person: also about those that are red.
     Manual,
 }
 
@@ -32,6 +32,13 @@ impl Default for Proof {
 }
 
 impl Proof {
+    /// Returns whether a required check that is red leaves the host to a person until its deadline, instead of undoing
+    /// it at once. A host that is confirmed with others, and so isn't `alone`, takes them all with it: nobody waits then.
+    #[must_use]
+    pub fn red_waits(&self, alone: bool) -> bool {
+        self.mode == Mode::Manual && alone
+    }
+
     /// Returns the connections that must get in before the confirming one, each with its name for people.
     #[must_use]
     pub fn ways(&self, last: &Way) -> Vec<(String, Way)> {
@@ -47,6 +54,16 @@ mod tests {
     use super::*;
     use crate::host::HostName;
     use crate::way::{Family, KnownHosts, WayKind};
+
+    #[test]
+    fn red_waits_for_a_person_alone_and_only_where_one_is_asked() {
+        for (mode, alone) in
+            [(Mode::Auto, false), (Mode::Auto, true), (Mode::Manual, false), (Mode::Manual, true)]
+        {
+            let proof = Proof { mode, ..Proof::default() };
+            assert_eq!(proof.red_waits(alone), (mode, alone) == (Mode::Manual, true), "{mode:?} {alone}");
+        }
+    }
 
     #[test]
     fn the_confirming_connection_is_one_of_the_probes_and_the_direct_one() {

@@ -164,6 +164,15 @@ pub(crate) struct PendingArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ConfirmArgs {
+    #[command(flatten)]
+    pub(crate) pending: PendingArgs,
+    /// Confirm although this required check is red; every red one must be named, and no other
+    #[arg(long, value_name = "CHECK")]
+    pub(crate) despite: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct ExtendArgs {
     #[command(flatten)]
     pub(crate) pending: PendingArgs,
@@ -179,7 +188,7 @@ pub(crate) enum Command {
     /// Show pending transactions and how the last ones ended
     Status(PendingArgs),
     /// Confirm a pending transaction over a fresh connection
-    Confirm(PendingArgs),
+    Confirm(ConfirmArgs),
     /// Give a pending transaction more time
     Extend(ExtendArgs),
     /// Roll back what is pending or failed to roll back; else go back to before a confirmed run

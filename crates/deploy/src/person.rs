@@ -4,8 +4,11 @@ use crate::faces::{MakesWay, complain};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, poll};
+use snapback_core::host::HostName;
 use snapback_engine::person::{Person, Waiting};
-use snapback_render::question::{countdown, from_elsewhere, question_head, question_line, word_that_keeps};
+use snapback_render::question::{
+    countdown, from_elsewhere, question_head, question_line, red_from_elsewhere, word_that_keeps,
+};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,6 +54,17 @@ impl Person for AtTerminal {
             if asked.await.is_err() {
                 complain("the question could not be put; the guards decide");
             }
+            drop(held);
+        }
+        .boxed()
+    }
+
+    fn tell_red(&self, host: HostName, red: Vec<String>, left: Duration) -> BoxFuture<'_, ()> {
+        async move {
+            let held = self.way.hold().await;
+            let Elsewhere { run, record, options } = &self.elsewhere;
+            let record = record.display().to_string();
+            complain(&red_from_elsewhere((host.as_str(), &red), left, run, &record, options));
             drop(held);
         }
         .boxed()

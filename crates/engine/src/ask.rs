@@ -129,19 +129,27 @@ impl Asker {
         self.settle(job, &["rollback", run.unwrap_or("current")], &format!("{cause}\n")).await
     }
 
-    /// Confirms what is pending, or this run alone, with the token of a record, over a fresh connection.
+    /// Confirms what is pending, or this run alone, with the token of a record, over a fresh connection; despite these
+    /// required checks, which must be those that are red there, all of them and no other.
     ///
     /// # Errors
     /// [`Failure`] when the host could not be asked.
-    pub async fn confirm(&self, job: &HostJob, run: Option<&str>) -> Result<Settled, Failure> {
+    pub async fn confirm(
+        &self,
+        job: &HostJob,
+        run: Option<&str>,
+        despite: &[String],
+    ) -> Result<Settled, Failure> {
         let record = match self.record_for(job, run).await? {
             Ok(record) => record,
             Err(settled) => return Ok(settled),
         };
-        let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str()];
+        let count = despite.len().to_string();
+        let verb = ["confirm", record.run.as_str(), record.plan_digest.as_str(), count.as_str()];
+        let names: String = despite.iter().map(|name| format!("{name}\n")).collect();
         // Only the final way confirms: what the old one proves is gone when `was` is.
         let ways: Vec<Way> = job.final_way().cloned().into_iter().collect();
-        self.settle_by(job, &ways, &verb, &format!("{}\n", record.token)).await
+        self.settle_by(job, &ways, &verb, &format!("{}\n{names}", record.token)).await
     }
 
     /// Moves the deadline of what is pending, or of this run alone, with the token of a record, over a fresh connection.

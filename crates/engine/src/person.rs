@@ -1,5 +1,6 @@
 //! Asking a person whether what is ready may stay: who waits, and when the question is put.
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use snapback_core::host::HostName;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,12 @@ pub trait Person: Send + Sync {
     /// Asks about hosts whose checks have passed. Who gets no answer until this returns will not get one: its guard
     /// decides, unless it is confirmed from elsewhere.
     fn ask(&self, waiting: Vec<Waiting>) -> BoxFuture<'_, ()>;
+
+    /// Says that a host waits with required checks that are red: it is kept only by a confirmation from elsewhere that
+    /// names them.
+    fn tell_red(&self, _host: HostName, _red: Vec<String>, _left: Duration) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
 }
 
 /// A host that waits for a person's word.
@@ -67,6 +74,12 @@ pub(crate) struct Seat {
 impl Desk {
     pub(crate) fn new(person: Arc<dyn Person>) -> Arc<Self> {
         Arc::new(Self { person, room: Mutex::default() })
+    }
+
+    /// Says what is red on a host, and waits for nothing.
+    pub(crate) fn red(self: &Arc<Self>, host: &HostName, red: Vec<String>, left: Duration) {
+        let (desk, host) = (Arc::clone(self), host.clone());
+        tokio::spawn(async move { desk.person.tell_red(host, red, left).await });
     }
 
     pub(crate) fn enter(self: &Arc<Self>) -> Seat {

@@ -94,7 +94,7 @@ impl Asker {
         if standing.pending.as_ref().is_none_or(|pending| pending.tx != run) {
             return left(is_confirmed(&standing, run), None);
         }
-        if confirm && matches!(self.confirm(job, Some(run)).await, Ok(Settled::Confirmed)) {
+        if confirm && matches!(self.confirm(job, Some(run), &[]).await, Ok(Settled::Confirmed)) {
             let told = "confirmed: all hosts of its batch had passed when the controller was gone";
             return left(true, Some(told.to_owned()));
         }

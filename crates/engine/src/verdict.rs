@@ -25,6 +25,8 @@ pub(crate) struct Verdict {
     /// What the checks said after the undo, the worst of it, and those that failed.
     health: Option<Health>,
     failing: Vec<String>,
+    /// Required checks that it was confirmed despite, and why they were red.
+    despite: Vec<String>,
     /// It could not be reached, and such hosts are left out.
     left_out: bool,
     /// Another host of its batch has failed, and nothing was wrong with it.
@@ -271,6 +273,11 @@ impl Verdict {
         Self { stays_here: changes, ..self }
     }
 
+    /// A person has confirmed it despite a check.
+    pub(crate) fn despite(&mut self, told: &str) {
+        self.despite.push(told.to_owned());
+    }
+
     pub(crate) fn broken(&mut self, item: &str) {
         self.broken.push(item.to_owned());
     }
@@ -308,7 +315,7 @@ impl Verdict {
     pub(crate) fn tell(&self, result: HostResult, host: &HostName, spec: &RunSpec) -> Told {
         let (state, next) = match result {
             _ if self.after.is_some() => self.after.clone().unwrap_or_default(),
-            HostResult::Confirmed => (String::from("the change is in place and confirmed"), String::new()),
+            HostResult::Confirmed => (self.confirmed_state(), String::new()),
             HostResult::Unchanged => (String::from("as wanted already; untouched"), String::new()),
             HostResult::Skipped if self.left_out => (
                 format!("untouched: it was left out, since it could not be reached: {}", self.cause),
@@ -341,6 +348,11 @@ impl Verdict {
             health: self.health.filter(|_| undone),
             failing: if undone { self.failing.clone() } else { Vec::new() },
         }
+    }
+
+    fn confirmed_state(&self) -> String {
+        let state = String::from("the change is in place and confirmed");
+        if self.despite.is_empty() { state } else { format!("{state} despite {}", self.despite.join("; ")) }
     }
 
     fn with_left_here(&self, state: String, next: String, spec: &RunSpec) -> (String, String) {

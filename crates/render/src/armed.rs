@@ -120,7 +120,7 @@ impl Subscriber for Armed {
             }
             EventKind::Applied { left }
             | EventKind::Ready { left }
-            | EventKind::AwaitingPerson { left }
+            | EventKind::AwaitingPerson { left, .. }
             | EventKind::AwaitingBatch { left } => Some(Stand::Waiting { by_ms: by_ms(left) }),
             // Before apply has ended it says nothing of the window.
             EventKind::Extended { left, .. } => match self.stand_of(host.as_str()) {

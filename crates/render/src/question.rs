@@ -52,6 +52,40 @@ pub fn from_elsewhere(hosts: &[&str], left: Duration, run: &str, record: &str, o
     )
 }
 
+/// Returns how a host with red checks is decided about from elsewhere: to keep it, each must be named.
+#[must_use]
+pub fn red_from_elsewhere(
+    (host, red): (&str, &[String]),
+    left: Duration,
+    run: &str,
+    record: &str,
+    options: &str,
+) -> String {
+    let options = if options.is_empty() { String::new() } else { format!(" {options}") };
+    let named: String = red.iter().map(|name| format!(" --despite {}", in_shell(name))).collect();
+    format!(
+        "{host} waits for a person: {} {}; {} unless confirmed\n\
+         \x20 keep    deploy confirm {run} --limit {host}{named}{options}\n\
+         \x20 longer  deploy extend {run} --limit {host} --by 10m{options}\n\
+         \x20 undo    deploy rollback {run} --limit {host}{options}\n\
+         \x20 On another machine: the same with --record FILE, a copy of {record}",
+        red.join(", "),
+        if red.len() == 1 { "is RED" } else { "are RED" },
+        countdown(1, left),
+    )
+}
+
+/// Returns a word as a shell reads it back, quoted only where it must be.
+#[must_use]
+pub fn in_shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=@:+,".contains(c);
+    if word.chars().all(plain) && !word.is_empty() {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +96,18 @@ mod tests {
         assert_eq!(question_line(2), "Keep the changes? Type yes to keep, no to undo now: ");
         assert_eq!(question_line(21), "Keep the changes? Type 21 to keep, no to undo now: ");
         assert_eq!(countdown(1, Duration::from_millis(61_900)), "the guard undoes in 1m 1s");
+    }
+
+    #[test]
+    fn red_checks_are_named_in_the_command_that_keeps_the_host() {
+        let red = ["healthz".to_owned(), "it's up".to_owned()];
+        let text = red_from_elsewhere(("a", &red), Duration::from_secs(58), "01RUN", "/s/01RUN.jsonl", "");
+        assert!(
+            text.starts_with("a waits for a person: healthz, it's up are RED; the guard undoes in 58s"),
+            "{text}"
+        );
+        let keep = "\n  keep    deploy confirm 01RUN --limit a --despite healthz --despite 'it'\\''s up'\n";
+        assert!(text.contains(keep), "{text}");
     }
 
     #[test]

@@ -172,8 +172,11 @@ fn confirmation(kind: &EventKind) -> String {
         EventKind::Extended { by, left } => {
             format!("extended by {}; the guard undoes in {}", seconds(*by), seconds(*left))
         }
-        EventKind::AwaitingPerson { left } => {
+        EventKind::AwaitingPerson { left, red } if red.is_empty() => {
             format!("all checks have passed; waits for a person, and the guard undoes in {}", seconds(*left))
+        }
+        EventKind::AwaitingPerson { left, red } => {
+            format!("{} RED; waits for a person, and the guard undoes in {}", red.join(", "), seconds(*left))
         }
         EventKind::AwaitingBatch { left } => {
             format!("passed; waits for the others of its batch, and the guard undoes in {}", seconds(*left))

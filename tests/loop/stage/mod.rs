@@ -108,9 +108,19 @@ impl Stage {
 
     /// Returns the command, on the controller, in the folder of the fleet file.
     pub(crate) fn deploy(&self, arguments: &[&str]) -> Program {
+        self.at_the_desk(Program::new(env!("CARGO_BIN_EXE_deploy")).args(arguments))
+    }
+
+    /// Returns a line that is typed into a shell of the controller, such as one that was told.
+    pub(crate) fn typed(&self, line: &str) -> Program {
+        let ours = Path::new(env!("CARGO_BIN_EXE_deploy")).parent().unwrap().display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        self.at_the_desk(Program::new("/bin/sh").args(["-c", line]).env("PATH", format!("{ours}:{path}")))
+    }
+
+    fn at_the_desk(&self, program: Program) -> Program {
         let place = |name: &str| self.dir.path().join(name);
-        Program::new(env!("CARGO_BIN_EXE_deploy"))
-            .args(arguments)
+        program
             .dir(&place("fleet"))
             .env("HOME", place("home"))
             .env("XDG_STATE_HOME", place("state"))

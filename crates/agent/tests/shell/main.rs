@@ -5,6 +5,7 @@
 mod barred;
 mod confirm;
 mod deciders;
+mod despite;
 mod extend;
 mod forks;
 mod healing;

@@ -283,6 +283,13 @@ impl<'a> Connection<'a> {
         begun
     }
 
+    /// Confirms despite these checks.
+    pub fn confirm_despite(&self, begun: &Begun, checks: &[&str]) -> Answers {
+        let names: String = checks.iter().map(|name| format!("{name}\n")).collect();
+        let verb = ["confirm", &begun.tx, &begun.digest, &checks.len().to_string()];
+        self.call(Sent::Plain, &verb, format!("{}\n{names}", begun.token).as_bytes())
+    }
+
     pub fn confirm(&self, begun: &Begun) -> Answers {
         self.call(
             Sent::Plain,
@@ -412,6 +419,7 @@ impl Begun {
             token_hash: sha256_hex(format!("{token}\n").as_bytes()),
             plan_digest: digest.clone(),
             state_digest: inspected.inspection.state_digest.clone(),
+            red_waits: work.job.proof.red_waits(true),
             ..TxSpec::default()
         };
         let payload = for_begin(&work.run, &work.job, &work.contents, &spec, inspected).unwrap();

@@ -30,7 +30,7 @@ pub enum Input {
     TargetApplying,
     /// The target says apply has ended.
     TargetApplied,
-    /// The target says apply, settling and remote checks have passed.
+    /// The target says apply, settling and remote checks have passed, or that those that are red wait for a person.
     TargetReady,
     /// The target says it is undoing.
     TargetRollingBack,

@@ -28,7 +28,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         None => in_runtime(apply::run(global, args.apply)),
         Some(Command::Plan(plan)) => in_runtime(plan::run(global, plan)),
         Some(Command::Status(fleet)) => in_runtime(status::run(global, fleet)),
-        Some(Command::Confirm(fleet)) => in_runtime(settle::run(global, fleet, settle::Verb::Confirm)),
+        Some(Command::Confirm(confirm)) => {
+            in_runtime(settle::run(global, confirm.pending, settle::Verb::Confirm(confirm.despite)))
+        }
         Some(Command::Extend(extend)) => {
             in_runtime(settle::run(global, extend.pending, settle::Verb::Extend(extend.by)))
         }

@@ -12,10 +12,10 @@ use snapback_render::limit;
 use std::time::Duration;
 
 /// What is asked of the hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// Confirm over a fresh connection.
-    Confirm,
+    /// Confirm over a fresh connection, despite the required checks that are named.
+    Confirm(Vec<String>),
     /// Move the deadline by so much.
     Extend(Duration),
     /// Roll back, or mend what a rollback left broken.
@@ -29,14 +29,19 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs, verb: Verb) -> an
     let pending = pending::find(&global, &args)?;
     let results: Vec<_> = stream::iter(&pending.jobs)
         .map(|job| {
-            let pending = &pending;
+            let (pending, verb) = (&pending, &verb);
             async move { (job, settle(pending, job, verb).await) }
         })
         .buffered(pending.parallel)
         .collect()
         .await;
     for (job, result) in &results {
-        let (word, text) = told(result);
+        let (word, mut text) = told(result);
+        if let (Verb::Confirm(despite), Ok(Settled::Confirmed)) = (&verb, result)
+            && !despite.is_empty()
+        {
+            text = format!("confirmed despite {}; the change stays", despite.join(", "));
+        }
         match global.output {
             Output::Human => print(&format!("{}: {text}", job.host)),
             Output::Json => {
@@ -44,7 +49,7 @@ pub(crate) async fn run(global: GlobalArgs, args: PendingArgs, verb: Verb) -> an
             }
         }
     }
-    let codes = results.iter().map(|(_, result)| code(result, verb));
+    let codes = results.iter().map(|(_, result)| code(result, &verb));
     Ok(codes.max_by_key(|code| severity(*code)).unwrap_or(ExitCode::Good) as u8)
 }
 
@@ -71,11 +76,11 @@ pub(super) async fn one_by_one(
     code
 }
 
-async fn settle(pending: &Pending, job: &HostJob, verb: Verb) -> Result<Settled, Failure> {
+async fn settle(pending: &Pending, job: &HostJob, verb: &Verb) -> Result<Settled, Failure> {
     let (asker, run) = (&pending.asker, pending.run.as_deref());
     match verb {
-        Verb::Confirm => asker.confirm(job, run).await,
-        Verb::Extend(by) => asker.extend(job, run, by).await,
+        Verb::Confirm(despite) => asker.confirm(job, run, despite).await,
+        Verb::Extend(by) => asker.extend(job, run, *by).await,
         Verb::Rollback => asker.roll_back(job, run, "rolled back by hand").await,
         Verb::Accept => asker.accept(job).await,
     }
@@ -112,11 +117,11 @@ fn rolled_back(health: Option<Health>) -> String {
     format!("rolled back; the old state is back, verified{checks}")
 }
 
-fn code(result: &Result<Settled, Failure>, verb: Verb) -> ExitCode {
+fn code(result: &Result<Settled, Failure>, verb: &Verb) -> ExitCode {
     match result {
         // Asked to confirm and rolled back instead: not what was wanted, and safe.
-        Ok(Settled::RolledBack(_)) if verb == Verb::Confirm => ExitCode::Failed,
-        Ok(Settled::Nothing) if matches!(verb, Verb::Confirm | Verb::Extend(_)) => ExitCode::Failed,
+        Ok(Settled::RolledBack(_)) if matches!(verb, Verb::Confirm(_)) => ExitCode::Failed,
+        Ok(Settled::Nothing) if matches!(verb, Verb::Confirm(_) | Verb::Extend(_)) => ExitCode::Failed,
         Ok(Settled::RollbackFailed(_)) => ExitCode::PersonNeeded,
         Ok(Settled::Denied(_)) => ExitCode::Failed,
         Ok(_) => ExitCode::Good,

@@ -8,6 +8,7 @@ use anyhow::Context;
 use snapback_core::outcome::ExitCode;
 use snapback_engine::record::{Progress, RunRecord};
 use snapback_engine::rollout::Signal;
+use snapback_render::question::in_shell;
 
 /// Runs the command; no host is contacted.
 pub(crate) fn run(global: &GlobalArgs, args: &RunArgs, signal: Signal) -> anyhow::Result<u8> {
@@ -50,16 +51,6 @@ fn words_that_find(global: &GlobalArgs, args: &RunArgs, run: &str) -> String {
         args.vars.iter().map(|(name, value)| format!("--var {}", in_shell(&format!("{name}={value}")))),
     );
     words.join(" ")
-}
-
-/// A word as a shell reads it back, quoted only where it must be.
-fn in_shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=@:+,".contains(c);
-    if word.chars().all(plain) && !word.is_empty() {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// Why the run can't be told so. `words` are what names it to another command.

@@ -43,11 +43,13 @@ struct Beside {
     again: Option<JoinHandle<()>>,
     checks: Option<JoinHandle<()>>,
     person: Option<JoinHandle<()>>,
+    /// Tells the target what is red here.
+    veto: Option<JoinHandle<()>>,
 }
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        for task in self.checks.iter().chain(&self.again).chain(&self.person) {
+        for task in self.checks.iter().chain(&self.again).chain(&self.person).chain(&self.veto) {
             task.abort();
         }
     }
@@ -60,7 +62,7 @@ impl HostTask {
         if !self.begin_line(&sender) {
             return;
         }
-        let mut beside = Beside { sender, again: None, checks: None, person: None };
+        let mut beside = Beside { sender, again: None, checks: None, person: None, veto: None };
         let mut news = self.member.as_ref().map(Member::news);
         while self.is_followed() {
             self.keep_pact().await;
@@ -80,7 +82,7 @@ impl HostTask {
                 biased;
                 next = heard.recv() => match next {
                     Some(Heard::LineEnded(ending)) => self.line_ended(ending, &mut beside).await,
-                    Some(other) => self.take(other),
+                    Some(other) => self.take(other, &mut beside),
                     None => self.hear(Input::Lost),
                 },
                 () = changed(&mut news) => {}
@@ -145,6 +147,7 @@ impl HostTask {
             token_hash: sha256_hex(format!("{}\n", record.token).as_bytes()),
             plan_digest: record.plan_digest.clone(),
             state_digest: self.inspected.inspection.state_digest.clone(),
+            red_waits: self.red_waits(),
             ..TxSpec::default()
         };
         let shared = &self.shared;
@@ -172,8 +175,12 @@ impl HostTask {
 
     /// Waits for a person's word. A host that has no one to ask is confirmed from elsewhere, or by nobody.
     fn ask_person(&mut self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
+        if !self.red.is_empty() {
+            self.leave_to_person();
+            return tokio::spawn(async {});
+        }
         let left = self.deadline_told.borrow().saturating_duration_since(Instant::now());
-        self.tell(EventKind::AwaitingPerson { left: left.as_secs() });
+        self.tell(EventKind::AwaitingPerson { left: left.as_secs(), red: Vec::new() });
         let answer = self.seat.take().map(|seat| seat.wait(&self.job.host, self.deadline_told.subscribe()));
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -196,10 +203,10 @@ impl HostTask {
         })
     }
 
-    fn take(&mut self, heard: Heard) {
+    fn take(&mut self, heard: Heard, beside: &mut Beside) {
         match heard {
             Heard::Answer(answer) => self.take_answer(answer),
-            Heard::Check(report) => self.take_report(report),
+            Heard::Check(report) => self.take_report(report, beside),
             // A person's word is the last of the local checks.
             Heard::ChecksDone if self.is_manual() => self.person_is_next = true,
             Heard::ChecksDone | Heard::Person(Some(true)) => self.hear(Input::LocalChecksPassed),
@@ -212,7 +219,7 @@ impl HostTask {
         }
     }
 
-    fn take_report(&mut self, report: CheckReport) {
+    fn take_report(&mut self, report: CheckReport, beside: &mut Beside) {
         if self.errand == Errand::GoBack {
             self.take_check_back(&report.name, report.status, &report.detail);
             let CheckReport { name: check, status, detail, .. } = report;
@@ -227,6 +234,14 @@ impl HostTask {
         if report.vetoes() {
             for line in report.output_tail {
                 self.tell(EventKind::Output { step: format!("check.{}", report.name), line });
+            }
+            if self.red_waits() {
+                let told = self.red_here(report.name, report.status, &report.detail);
+                // It tells all that is red.
+                if let Some(before) = beside.veto.replace(told) {
+                    before.abort();
+                }
+                return;
             }
             let word = report.status.word();
             self.verdict = Verdict::failed(&format!("check '{}' {word}: {}", report.name, report.detail));
@@ -379,6 +394,12 @@ impl HostTask {
                 let (name, _) = self.remote_check_named(n);
                 self.take_check_back(&name, status_of(&status), &detail);
             }
+            Entry::Check { n, status, detail } if status != "passed" && self.red_waits() => {
+                let (check, required) = self.remote_check_named(n);
+                if required {
+                    self.red_there(check, status_of(&status), &detail);
+                }
+            }
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {
                 self.verdict.because(&cause);
@@ -394,6 +415,7 @@ impl HostTask {
                 self.verdict.because(&cause);
                 self.hear(Input::TargetRollbackFailed);
             }
+            Entry::Despite { text } => self.confirmed_despite(&text),
             Entry::Confirmed => self.hear(Input::TargetConfirmed),
             Entry::Discarded => self.take_untouched("it was dropped before anything was armed"),
             Entry::UndoAgain { .. } => self.verdict.tried_again(),

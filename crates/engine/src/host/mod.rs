@@ -4,6 +4,7 @@
 mod asking;
 mod baking;
 mod confirming;
+mod despite;
 mod following;
 mod going_back;
 mod healing;
@@ -26,6 +27,7 @@ use crate::rollout::slots::{Armed, Slots};
 use crate::stream::Events;
 use crate::talk::random_hex;
 use crate::verdict::Verdict;
+use despite::Red;
 use snapback_agent::inspect::Inspected;
 use snapback_agent::sha256_hex;
 use snapback_core::check::Where;
@@ -106,6 +108,8 @@ pub(crate) struct HostTask {
     seat: Option<Seat>,
     /// The local checks have passed, and a person's word is still to come.
     person_is_next: bool,
+    /// Required checks that are red, and wait for a person.
+    red: Red,
     /// The target has said that it undoes.
     undo_heard: bool,
     /// Local checks that were red before the change, and why.
@@ -152,6 +156,7 @@ impl HostTask {
             deadline_told: watch::Sender::new(Instant::now()),
             seat: None,
             person_is_next: false,
+            red: Red::default(),
             undo_heard: false,
             red_before: BTreeMap::new(),
             blocked_by: None,

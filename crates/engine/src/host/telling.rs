@@ -54,6 +54,7 @@ impl HostTask {
             Entry::Applying
             | Entry::RolledBack { .. }
             | Entry::RollbackFailed { .. }
+            | Entry::Despite { .. }
             | Entry::Confirmed
             | Entry::Discarded => return,
         };

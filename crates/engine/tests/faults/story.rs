@@ -84,7 +84,7 @@ async fn killed(rng: &mut Rng, world: &World, wish: &Wish, disk: &Path) {
         let (asker, job) = (second.asker(), wish.job(name));
         let settled = match rng.u32(0..3) {
             0 => asker.standing(&job).await.map(|_| None),
-            1 => asker.confirm(&job, None).await.map(Some),
+            1 => asker.confirm(&job, None, &[]).await.map(Some),
             _ => asker.roll_back(&job, None, "by hand").await.map(Some),
         };
         if let Ok(Some(settled)) = settled {

@@ -86,7 +86,7 @@ async fn a_person_says_yes_and_only_then_a_fresh_connection_confirms() {
     let run = stage.run().await;
     assert_eq!(run.result(), HostResult::Confirmed);
     assert!(began.elapsed() >= Duration::from_secs(20), "it was confirmed before the answer");
-    assert!(run.told(|k| matches!(k, EventKind::AwaitingPerson { left: 55..=60 })));
+    assert!(run.told(|k| matches!(k, EventKind::AwaitingPerson { left: 55..=60, .. })));
     assert!(stage.asked(" confirm ").fresh);
     assert!(stage.asked(" begin ").command.unwrap().contains("01RUN done"), "the journal is followed on");
 }

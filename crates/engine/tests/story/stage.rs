@@ -110,6 +110,20 @@ impl Stage {
         Self { person: Some(Arc::new(desk)), ..self }
     }
 
+    /// A check that is red at once, on the controller or on the target.
+    pub(crate) fn red_check(mut self, name: &str, runs: Where) -> Self {
+        let pace = Pace {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            min_healthy_time: Duration::ZERO,
+            healthy_deadline: Duration::ZERO,
+            failure_limit: 0,
+        };
+        let probe = Probe::Run(Command::Inline("echo bad gateway; exit 1".to_owned()));
+        self.checks.push(Check { name: name.to_owned(), runs, probe, pace, required: true, baseline: false });
+        self
+    }
+
     /// A local check that takes so long to pass.
     pub(crate) fn slow_local_check(self, time: Duration) -> Self {
         let pace = Pace {
@@ -138,6 +152,11 @@ impl Stage {
     /// Adds a reply to the host's script.
     pub(crate) fn host(&self, reply: Reply) {
         self.scripted.add(HOST, reply);
+    }
+
+    /// Adds a reply to the script of the host behind the canary.
+    pub(crate) fn second(&self, reply: Reply) {
+        self.scripted.add(SECOND, reply);
     }
 
     /// A host that goes as far as `ready`.
@@ -209,7 +228,7 @@ impl Stage {
             records: Records::in_state_dir(self.dir.path()),
             password: None,
         };
-        let settled = asker.confirm(&job, None).await;
+        let settled = asker.confirm(&job, None, &[]).await;
         let confirms = scripted
             .asked()
             .into_iter()

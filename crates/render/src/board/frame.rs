@@ -215,7 +215,7 @@ mod tests {
             5 => EventKind::Applied { left },
             6 => EventKind::LineLost { during: "checks".to_owned() },
             7 => EventKind::RollbackStarted { cause: String::new() },
-            8 => EventKind::AwaitingPerson { left },
+            8 => EventKind::AwaitingPerson { left, red: Vec::new() },
             9 => EventKind::LocalStarted {
                 change: "主机".repeat(random.usize(..9)),
                 deed: snapback_core::local_change::LocalDeed::Apply,

@@ -166,7 +166,7 @@ impl Seat {
             EventKind::ChangeStarted { name, .. } => self.enter(Phase::Applying(name.clone()), at),
             EventKind::Applied { left } => self.enter_until(Phase::Checking, *left, at),
             EventKind::Ready { left } => self.enter_until(Phase::Ready, *left, at),
-            EventKind::AwaitingPerson { left } => self.enter_until(Phase::Asking, *left, at),
+            EventKind::AwaitingPerson { left, .. } => self.enter_until(Phase::Asking, *left, at),
             EventKind::AwaitingBatch { left } => self.enter_until(Phase::Waiting, *left, at),
             EventKind::Extended { left, .. } => self.undoes_in(*left, at),
             EventKind::LineLost { .. } => self.enter(Phase::Lost, at),
