@@ -1,7 +1,7 @@
 //! A disk for the state that fills up, or turns read-only, at the worst moment.
 
 use crate::e2e_stage::{Running, Stage, assert_quiet, record, wait_for};
-use snapback_testkit::lab::{HostKind, LabHost};
+use snapback_testkit::lab::{HostKind, HostPlan, LabHost};
 use std::process::Command;
 use std::thread::{self, sleep};
 use std::time::Duration;
@@ -24,13 +24,19 @@ fn start(stage: &Stage, host: &LabHost, apply: &str, rollback: &str, more: &str)
 
 /// One host of each kind, each with a small disk for its state.
 fn on_both(name: &str, test: impl Fn(&Stage, &LabHost) + Sync) {
+    on_both_with(name, |plan| plan.small_state_disk(24), test);
+}
+
+fn on_both_with(
+    name: &str,
+    disk: impl Fn(HostPlan<'_>) -> HostPlan<'_> + Sync,
+    test: impl Fn(&Stage, &LabHost) + Sync,
+) {
     let stage = Stage::new(name);
     thread::scope(|scope| {
         for (host, kind) in [("plain", HostKind::Plain), ("systemd", HostKind::Systemd)] {
-            let (stage, test) = (&stage, &test);
-            scope.spawn(move || {
-                test(stage, &stage.lab.host(host).kind(kind).small_state_disk(24).boot().unwrap())
-            });
+            let (stage, disk, test) = (&stage, &disk, &test);
+            scope.spawn(move || test(stage, &disk(stage.lab.host(host).kind(kind)).boot().unwrap()));
         }
     });
 }
@@ -60,6 +66,55 @@ fn a_disk_that_fills_during_the_undo_holds_up_no_file_and_is_over_once_there_is_
         assert_undone(host);
         run.end().expect(host.name(), "rolled_back", 1);
     });
+}
+
+/// A quota is not seen by df: there is room, and nothing can be written.
+#[test]
+fn a_quota_that_is_exhausted_refuses_the_snapshot_and_holds_up_apply_and_undo_until_there_is_room() {
+    on_both_with(
+        "quota",
+        |plan| plan.state_quota(12),
+        |stage, host| {
+            let state = "/var/lib/snapback";
+            let held = |at: &str| {
+                format!(
+                    "echo >/run/{at}; n=0; while ! test -e /run/{at}.go && test $n -lt 200; do sleep 0.05; n=$((n+1)); done; "
+                )
+            };
+            let put = |what: &str| format!("echo {what} >/etc/shop/by-script");
+            // The agent comes with a first run.
+            start(stage, host, "true", "true", "").end().expect(host.name(), "confirmed", 0);
+            host.exec_sh("echo before >/etc/shop/conf").unwrap();
+            host.fill_disk(state).unwrap();
+            let refused = |why: &str| {
+                let said = start(stage, host, &put("after"), &put("before"), "").end();
+                let ending = said.expect(host.name(), "refused", 1);
+                assert!(ending.cause.contains(why) && ending.next.contains("quota"), "{ending:#?}");
+                assert!(said.events(host.name(), "guard_armed").is_empty(), "{said:#?}");
+            };
+            refused("could not be unpacked");
+            // Room for what is sent, not for what the guard needs.
+            let smaller =
+                "s=$(stat -c %s .filler); rm .filler; sync -f .; head -c $((s - 500000)) /dev/zero >.filler";
+            host.exec_sh(&format!("cd {state}; {smaller}; sync .filler")).unwrap();
+            refused("the reserve for the undo could not be written");
+            host.free_disk(state).unwrap();
+            for at in ["applying", "undoing"] {
+                let apply =
+                    if at == "applying" { held(at) + &put("after") } else { put("after") + "; false" };
+                let undo = if at == "undoing" { held(at) + &put("before") } else { put("before") };
+                let run = start(stage, host, &apply, &undo, "");
+                wait_for(host, 15, &format!("test -e /run/{at}"));
+                host.fill_disk(state).unwrap();
+                host.exec_sh(&format!("echo >/run/{at}.go")).unwrap();
+                sleep(Duration::from_secs(1));
+                host.free_disk(state).unwrap();
+                let said = run.end();
+                assert_undone(host);
+                said.expect(host.name(), "rolled_back", 1);
+            }
+        },
+    );
 }
 
 fn remount(host: &LabHost, how: &str) {

@@ -92,7 +92,7 @@ impl Verdict {
             },
             Ending::UnpackFailed(df) => Self {
                 cause: format!("what was sent could not be unpacked there (df: {df})"),
-                hint: "free some space on the file system of the state directory, or, if it can't be written, mkdir -p /etc/snapback/state".to_owned(),
+                hint: "free some space on the file system of the state directory, or raise the quota there; if it can't be written, mkdir -p /etc/snapback/state".to_owned(),
                 ..Self::default()
             },
             Ending::NeedAgent => Self::failed("the agent could not be installed there"),
@@ -117,7 +117,10 @@ impl Verdict {
             "no_boot_hook" | "volatile_state" => {
                 "pass --volatile-guard if a reboot inside the window is no worry"
             }
-            "no_space" => "free some space there",
+            "no_space" => "free some space there, or, where df says that there is enough, raise the quota",
+            "snapshot" | "stage" => {
+                "see what keeps the state directory from being written: df, df -i, the quota"
+            }
             "inspect" => "mend that on the host, or change the fleet file, then run deploy again",
             _ => "see `deploy doctor`",
         };

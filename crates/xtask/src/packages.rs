@@ -56,6 +56,7 @@ pub(crate) const LAB: &[Need] = &[
     need("unshare", "util-linux", "util-linux", "util-linux-misc"),
     need("setpriv", "util-linux", "util-linux", "setpriv"),
     need("mkfs.ext4", "e2fsprogs", "e2fsprogs", "e2fsprogs"),
+    need("mkfs.btrfs", "btrfs-progs", "btrfs-progs", "btrfs-progs"),
     need("losetup", "mount", "util-linux", "losetup"),
     need("qemu-system-x86_64", "qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86_64"),
     need("xz", "xz-utils", "xz", "xz"),

@@ -121,7 +121,10 @@ const FAULTS: &[Fault] = &[
         s.on.sh("reboot 2>/dev/null || systemctl reboot");
         super::stricken::comes(Duration::from_secs(10), || !matches!(boot(), now if now == before));
     }),
-    Fault("disk: no space", false, |s, _, _| {
+    Fault("disk: no space", false, |s, _, b| {
+        if s.on.has_quota() {
+            b.name = "disk: quota exhausted";
+        }
         s.on.sh("cat /dev/zero >/var/lib/snapback/.filler 2>/dev/null; for n in 1 2 3; do echo >/var/lib/snapback/.filler.$n; done");
     }),
     Fault("disk: no inodes", false, |s, _, _| {
@@ -161,7 +164,9 @@ fn is_long(name: &str) -> bool {
 pub(crate) fn strike(scene: &Scene<'_>, rng: &mut Rng, brief: bool) -> Blow {
     loop {
         let Fault(name, systemd, act) = &FAULTS[rng.usize(..FAULTS.len())];
-        let fits = !systemd || scene.on.is_systemd();
+        // btrfs counts no inodes.
+        let has_it = !(name.contains("inodes") && scene.on.has_quota());
+        let fits = has_it && (!systemd || scene.on.is_systemd());
         if fits && !(brief && is_long(name)) {
             let mut blow = Blow { name, ..Blow::default() };
             act(scene, rng, &mut blow);

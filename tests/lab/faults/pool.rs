@@ -13,7 +13,7 @@ pub(crate) struct Pool {
     size: usize,
 }
 
-/// Megabytes of each host's disk for the state, so that it can be filled.
+/// Megabytes of each host's disk for the state, so that it can be filled; of every third one it is a quota.
 const STATE_DISK: u32 = 16;
 
 impl Pool {
@@ -24,7 +24,12 @@ impl Pool {
             let booting: Vec<_> = kinds
                 .enumerate()
                 .map(|(n, kind)| {
-                    let plan = stage.lab.host(&format!("h{n}")).kind(kind).small_state_disk(STATE_DISK);
+                    let plan = stage.lab.host(&format!("h{n}")).kind(kind);
+                    let plan = if n % 3 == 1 {
+                        plan.state_quota(STATE_DISK)
+                    } else {
+                        plan.small_state_disk(STATE_DISK)
+                    };
                     // One after another takes its number; they boot beside each other.
                     scope.spawn(move || plan.boot().unwrap())
                 })

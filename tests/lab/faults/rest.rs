@@ -70,8 +70,12 @@ fn tail(text: &str) -> &str {
     text.get(start..).unwrap_or(text)
 }
 
-/// A disk without inodes or writing holds up the undo as long as it lasts; without space it must not.
+/// A disk without inodes or writing holds up the undo as long as it lasts, and so does an exhausted quota, with which
+/// btrfs renames nothing; without space it must not.
 fn mend_what_blocks(on: &Stricken<'_>, past: &Past) {
+    if past.told.contains("quota") {
+        on.sh("rm -f /var/lib/snapback/.filler*");
+    }
     if past.told.contains("no inodes") {
         on.sh("rm -rf /var/lib/snapback/.fillers");
     }

@@ -36,6 +36,13 @@ impl<'a> Stricken<'a> {
         self.root.join("var/lib/snapback")
     }
 
+    /// Whether what bounds the disk for its state is a quota.
+    pub(crate) fn has_quota(&self) -> bool {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let state = self.state().display().to_string();
+        mounts.lines().any(|line| line.contains(&format!(" {state} btrfs ")))
+    }
+
     /// Puts the first version in place.
     pub(crate) fn prepare(&self) {
         let script = "rm -rf /srv/app /srv/signs; mkdir -p /srv/app/deep /srv/signs; \

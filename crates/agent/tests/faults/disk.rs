@@ -1,12 +1,13 @@
 //! A small disk for state and content, in a mount namespace of the case's own thread: it fills, runs out of inodes,
-//! and turns read-only. Needs root; without it those faults are left out.
+//! turns read-only, or has a quota that is exhausted. Needs root; without it those faults are left out.
 
 use crate::target::Target;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -14,11 +15,13 @@ use std::time::Duration;
 pub struct Disk {
     folder: PathBuf,
     state: PathBuf,
+    /// What bounds it is a quota, and not its size.
+    pub quota: bool,
 }
 
 impl Disk {
-    /// Mounts one below a target, for state and content.
-    pub fn mount(target: &Target) -> Option<Self> {
+    /// Mounts one below a target, for state and content; with a quota, where that is wanted and can be had.
+    pub fn mount(target: &Target, quota: bool) -> Option<Self> {
         if !nix::unistd::geteuid().is_root() {
             return None;
         }
@@ -27,13 +30,16 @@ impl Disk {
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
         let folder = target.path().join("disk");
         fs::create_dir(&folder).unwrap();
-        mount(Some("small"), &folder, Some("tmpfs"), MsFlags::empty(), Some("size=4m,nr_inodes=600"))
-            .unwrap();
+        let quota = quota && mount_with_quota(&target.path().join("image"), &folder);
+        if !quota {
+            mount(Some("small"), &folder, Some("tmpfs"), MsFlags::empty(), Some("size=4m,nr_inodes=600"))
+                .unwrap();
+        }
         for name in ["state", "dest"] {
             fs::create_dir(folder.join(name)).unwrap();
             mount(Some(&folder.join(name)), &target.path().join(name), none, MsFlags::MS_BIND, none).unwrap();
         }
-        Some(Self { folder, state: target.state() })
+        Some(Self { folder, state: target.state(), quota })
     }
 
     /// Takes all its space.
@@ -79,6 +85,20 @@ impl Disk {
         let _ = fs::remove_dir_all(self.folder.join("fillers"));
         self.remount(MsFlags::empty());
     }
+}
+
+/// Makes a file system whose quota binds root as well: that of btrfs does.
+fn mount_with_quota(image: &Path, folder: &Path) -> bool {
+    let run = |words: &[&str], paths: &[&Path]| {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args(paths).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    run(&["truncate", "-s", "128M"], &[image])
+        && run(&["mkfs.btrfs", "-q"], &[image])
+        && run(&["mount", "-o", "loop"], &[image, folder])
+        && run(&["btrfs", "quota", "enable"], &[folder])
+        && run(&["btrfs", "qgroup", "limit", "6M"], &[folder])
 }
 
 impl Drop for Disk {

@@ -21,8 +21,9 @@ pub enum Fault {
     PowerCut,
     /// Something is done to a file of the record.
     Record,
-    /// No space, no inodes, no writing.
+    /// No space, by the disk's size or by a quota, no inodes, no writing.
     Full,
+    Quota,
     Inodes,
     ReadOnly,
 }
@@ -54,6 +55,9 @@ const KILLED: [Who; 8] = [
 impl Fault {
     /// Draws one for a case; those of a disk only where there is one.
     pub fn draw(rng: &mut Rng, disk: Option<&Disk>, brief: bool) -> Self {
+        if disk.is_some_and(|disk| disk.quota) {
+            return Self::Quota;
+        }
         if disk.is_some() {
             return [Self::Full, Self::Inodes, Self::ReadOnly][rng.usize(..3)];
         }
@@ -76,6 +80,7 @@ impl Fault {
             Self::PowerCut => "power cut".to_owned(),
             Self::Record => "record".to_owned(),
             Self::Full => "disk: no space".to_owned(),
+            Self::Quota => "disk: quota exhausted".to_owned(),
             Self::Inodes => "disk: no inodes".to_owned(),
             Self::ReadOnly => "disk: read-only".to_owned(),
         }
@@ -113,7 +118,7 @@ pub fn strike(fault: Fault, rng: &mut Rng, stage: &Stage, begun: &Begun) -> Stru
             struck.detail = format!("{way:?} {file}");
             struck.tampered = true;
         }
-        Fault::Full => stage.disk.iter().for_each(Disk::fill),
+        Fault::Full | Fault::Quota => stage.disk.iter().for_each(Disk::fill),
         Fault::Inodes => stage.disk.iter().for_each(Disk::fill_inodes),
         Fault::ReadOnly => {
             if !stage.disk.as_ref().is_some_and(Disk::read_only) {

@@ -66,7 +66,7 @@ impl At {
 pub fn play(rng: &mut Rng, case: &mut Case) {
     let shell = SHELLS[rng.usize(..SHELLS.len())];
     let at = PLACES[rng.usize(..PLACES.len())];
-    let stage = Stage::new(shell, rng.u32(0..4) == 0);
+    let stage = Stage::new(shell, rng.u32(0..4) == 0, rng.u32(0..3) == 0);
     let old = rng.u32(0..12) == 0;
     if old {
         let locked = rng.bool();

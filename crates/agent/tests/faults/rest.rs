@@ -51,7 +51,9 @@ pub fn judge(stage: &Stage, begun: &Begun, past: &mut Past<'_>, case: &mut Case)
     let t = &stage.target;
     let disk = stage.disk.as_ref();
     // A full disk must not keep the undo from being carried out; one that can't be written to does, as long as it lasts.
-    let starved = past.struck.iter().any(|s| s.name.contains("read-only") || s.name.contains("inodes"));
+    // So does an exhausted quota: btrfs renames nothing then.
+    let blocks = ["read-only", "inodes", "quota"];
+    let starved = past.struck.iter().any(|s| blocks.iter().any(|what| s.name.contains(what)));
     if starved {
         sleep(Duration::from_millis(500));
         disk.into_iter().for_each(Disk::mend);

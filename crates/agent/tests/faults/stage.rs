@@ -41,10 +41,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(shell: &'static str, disk: bool) -> Self {
+    pub fn new(shell: &'static str, disk: bool, quota: bool) -> Self {
         let shm = Path::new("/dev/shm");
         let target = if shm.is_dir() { Target::below(shell, shm) } else { Target::new(shell) };
-        let disk = if disk { Disk::mount(&target) } else { None };
+        let disk = if disk { Disk::mount(&target, quota) } else { None };
         let stage = Self { target, disk, signs: tempfile::tempdir().unwrap() };
         for name in ["app/first", "app/deep/second", "loaded", "by-script"] {
             stage.target.write(name, "v1\n");

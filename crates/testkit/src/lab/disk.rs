@@ -5,6 +5,7 @@ use super::image::ensure_image;
 use super::kind::HostKind;
 use super::paths::{HostPaths, make_dir, read, write};
 use super::program::run;
+use super::start::StateDisk;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -42,16 +43,31 @@ pub(crate) fn hand_power_to_busybox(host: &HostPaths) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Mounts a disk of `megabytes` where snapback keeps its state.
-pub(crate) fn mount_small_state_disk(host: &HostPaths, megabytes: u32) -> Result<(), LabError> {
-    let (image, at) = (host.small_disk(), host.root().join("var/lib/snapback"));
-    let (image, size) = (image.to_string_lossy(), format!("{megabytes}M"));
+/// How large the image of a disk with a quota is: the quota is what bounds it.
+const ROOM: &str = "256M";
+
+/// Mounts a disk where snapback keeps its state.
+pub(crate) fn mount_state_disk(host: &HostPaths, disk: StateDisk) -> Result<(), LabError> {
+    let (image, at) = (host.state_disk(), host.root().join("var/lib/snapback"));
     make_dir(&at)?;
-    run(&["truncate", "-s", &size, &image])?;
-    run(&["mkfs.ext4", "-q", "-m", "0", &image])?;
-    run(&["mount", "-o", "loop", &image, &at.to_string_lossy()])?;
-    run(&["chmod", "0700", &at.to_string_lossy()])?;
-    Ok(())
+    let (image, at) = (image.to_string_lossy(), at.to_string_lossy());
+    let mount = |size: &str, make: &[&str]| {
+        run(&["truncate", "-s", size, &image])?;
+        run(&[make, &[&image]].concat())?;
+        run(&["mount", "-o", "loop", &image, &at])
+    };
+    match disk {
+        StateDisk::Small(megabytes) => {
+            mount(&format!("{megabytes}M"), &["mkfs.ext4", "-q", "-m", "0"])?;
+        }
+        // Quotas of ext4 and XFS don't bind root, who is whom most deploy as; those of btrfs do.
+        StateDisk::Quota(megabytes) => {
+            mount(ROOM, &["mkfs.btrfs", "-q"])?;
+            run(&["btrfs", "quota", "enable", &at])?;
+            run(&["btrfs", "qgroup", "limit", &format!("{megabytes}M"), &at])?;
+        }
+    }
+    run(&["chmod", "0700", &at]).map(drop)
 }
 
 /// Unmounts everything below a folder, deepest first.

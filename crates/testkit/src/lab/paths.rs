@@ -57,7 +57,7 @@ impl LabPaths {
 /// The places of one host.
 #[derive(Clone, Debug)]
 pub(crate) struct HostPaths {
-    /// What is kept of it: overlay layers, console, small disk.
+    /// What is kept of it: overlay layers, console, state disk.
     pub(crate) disk: PathBuf,
     /// Its network namespace.
     pub(crate) netns: String,
@@ -74,9 +74,9 @@ impl HostPaths {
         self.disk.join("console")
     }
 
-    /// The image of a small state disk.
-    pub(crate) fn small_disk(&self) -> PathBuf {
-        self.disk.join("small-disk")
+    /// The image of a disk for its state.
+    pub(crate) fn state_disk(&self) -> PathBuf {
+        self.disk.join("state-disk")
     }
 }
 

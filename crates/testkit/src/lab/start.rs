@@ -16,13 +16,22 @@ pub struct HostPlan<'lab> {
     lab: &'lab Lab,
     name: String,
     kind: HostKind,
-    small_state_disk: Option<u32>,
+    state_disk: Option<StateDisk>,
+}
+
+/// A disk of its own for a host's state, and what bounds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StateDisk {
+    /// It has so many megabytes.
+    Small(u32),
+    /// It has room enough, and a quota of so many megabytes, which binds root as well.
+    Quota(u32),
 }
 
 impl<'lab> HostPlan<'lab> {
     /// Plans a plain host.
     pub(crate) fn new(lab: &'lab Lab, name: &str) -> Self {
-        Self { lab, name: name.to_owned(), kind: HostKind::Plain, small_state_disk: None }
+        Self { lab, name: name.to_owned(), kind: HostKind::Plain, state_disk: None }
     }
 
     /// Sets what it runs as PID 1.
@@ -33,7 +42,13 @@ impl<'lab> HostPlan<'lab> {
 
     /// Puts `/var/lib/snapback` on a disk of its own, of this many megabytes.
     pub fn small_state_disk(mut self, megabytes: u32) -> Self {
-        self.small_state_disk = Some(megabytes);
+        self.state_disk = Some(StateDisk::Small(megabytes));
+        self
+    }
+
+    /// Puts `/var/lib/snapback` on a disk of its own with a quota of this many megabytes, which binds root as well.
+    pub fn state_quota(mut self, megabytes: u32) -> Self {
+        self.state_disk = Some(StateDisk::Quota(megabytes));
         self
     }
 
@@ -48,8 +63,8 @@ impl<'lab> HostPlan<'lab> {
             HostKind::OpenRc | HostKind::Sysvinit => network::describe(&paths, index)?,
             HostKind::Systemd | HostKind::OpenWrt => {}
         }
-        if let Some(megabytes) = self.small_state_disk {
-            disk::mount_small_state_disk(&paths, megabytes)?;
+        if let Some(state) = self.state_disk {
+            disk::mount_state_disk(&paths, state)?;
         }
         keys::install(lab, &paths.root())?;
         network::plug_in(lab, &paths, index)?;
