@@ -18,7 +18,7 @@ struct Move {
     moved: String,
 }
 
-/// With a window of so many seconds. A line that a move has cut is given up after twenty.
+/// With a window of so many seconds.
 fn fleet(hosts: &[(&LabHost, &Move)], window: u32, apply: impl Fn(&Move) -> String) -> String {
     let mut text = String::new();
     for (host, way) in hosts {
@@ -51,6 +51,9 @@ fn tried_undone_done_and_kept(stage: &Stage, host: &LabHost, way: &Move) {
     said.expect(host.name(), "confirmed", 0);
     assert_eq!(said.events(host.name(), "host_connected")[0]["way"], "was", "{said:#?}");
     assert!(is_moved(host, way));
+    let at = |event: &str| said.events(host.name(), event)[0]["at_ms"].as_u64().unwrap();
+    let took = at("host_finished") - at("guard_armed");
+    assert!(took < 15_000, "it was not looked for where it is, but waited for where it was: {took} ms");
     let said = stage.run(&fleet(&all, 60, |way| way.apply.clone()));
     said.expect(host.name(), "unchanged", 0);
     assert_eq!(said.events(host.name(), "host_connected")[0]["way"], "final", "{said:#?}");

@@ -121,6 +121,17 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// Returns whether nothing follows it in the journal, for now. It may be told again, so that its end is known.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(
+            self,
+            Self::RolledBack { .. } | Self::RollbackFailed { .. } | Self::Confirmed | Self::Discarded
+        )
+    }
+}
+
 /// The words of a marked line: `word key=value ... -- text`.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {

@@ -58,6 +58,13 @@ pub struct Way {
 }
 
 impl Way {
+    /// Returns whether the host is found at another place by this way than by another one: a change that moves it there
+    /// cuts the lines of the other.
+    #[must_use]
+    pub fn leads_elsewhere_than(&self, other: &Self) -> bool {
+        (&self.address, self.port) != (&other.address, other.port)
+    }
+
     /// Returns this way as it is gone from another vantage point.
     #[must_use]
     pub fn seen_from(&self, vantage: &Vantage) -> Self {

@@ -1,12 +1,12 @@
 //! From `begin` until it is decided: the journal is followed over whatever line there is, local checks run beside
 //! it, and each thing heard becomes an input.
 
+use super::lines::Another;
 use super::standing_by::changed;
 use super::telling::status_of;
 use super::{Errand, HostTask};
 use crate::local_check::{self, CheckReport};
 use crate::rollout::bond::Member;
-use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
@@ -23,11 +23,15 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// What is heard while a host is followed.
-enum Heard {
+pub(super) enum Heard {
     /// The agent said something.
     Answer(Answer),
     /// The line that was followed has ended.
     LineEnded(Ending),
+    /// The agent said it over another line.
+    Elsewhere(Answer),
+    /// Nobody answers yet where the host is to be found in the end.
+    NotThereYet,
     /// A local check came to its verdict.
     Check(CheckReport),
     /// All local checks have.
@@ -38,9 +42,9 @@ enum Heard {
 
 /// The things that go on beside each other while a host is followed; they end with it. The line that began is not
 /// among them: it ends by itself and closes its session in order.
-struct Beside {
-    sender: mpsc::UnboundedSender<Heard>,
-    again: Option<JoinHandle<()>>,
+pub(super) struct Beside {
+    pub(super) sender: mpsc::UnboundedSender<Heard>,
+    pub(super) another: Another,
     checks: Option<JoinHandle<()>>,
     person: Option<JoinHandle<()>>,
     /// Tells the target what is red here.
@@ -49,7 +53,7 @@ struct Beside {
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        for task in self.checks.iter().chain(&self.again).chain(&self.person).chain(&self.veto) {
+        for task in self.checks.iter().chain(&self.person).chain(&self.veto) {
             task.abort();
         }
     }
@@ -62,7 +66,8 @@ impl HostTask {
         if !self.begin_line(&sender) {
             return;
         }
-        let mut beside = Beside { sender, again: None, checks: None, person: None, veto: None };
+        let another = Another::none();
+        let mut beside = Beside { sender, another, checks: None, person: None, veto: None };
         let mut news = self.member.as_ref().map(Member::news);
         while self.is_followed() {
             self.keep_pact().await;
@@ -77,6 +82,7 @@ impl HostTask {
             }
             let by = self.followed_until();
             let stands_by_until = self.stands_by_until().unwrap_or(by).min(by);
+            let looks_at = self.looks_elsewhere_at(&beside.another);
             // What was said in time counts, even if it is heard late.
             tokio::select! {
                 biased;
@@ -86,6 +92,9 @@ impl HostTask {
                     None => self.hear(Input::Lost),
                 },
                 () = changed(&mut news) => {}
+                () = tokio::time::sleep_until(looks_at.unwrap_or(by)), if looks_at.is_some() => {
+                    beside.another.sought(self.look_elsewhere(&beside.sender));
+                }
                 () = tokio::time::sleep_until(stands_by_until), if stands_by_until < by => {}
                 () = tokio::time::sleep_until(by) => self.overdue(),
             }
@@ -161,7 +170,7 @@ impl HostTask {
 
     /// How far the journal is followed: to its end where the target may be ready long before it is confirmed, so that
     /// a reboot or a rollback meanwhile is heard at once.
-    fn heard_until(&self) -> &'static str {
+    pub(super) fn heard_until(&self) -> &'static str {
         let waits = self.is_manual()
             || self.member.is_some()
             || self.job.checks.iter().any(|c| c.runs == Where::Local);
@@ -169,7 +178,7 @@ impl HostTask {
     }
 
     /// How long a line may be listened to at the most, however far the deadline may be extended meanwhile.
-    fn heard_by(&self) -> Instant {
+    pub(super) fn heard_by(&self) -> Instant {
         self.undone_by().max(Instant::now() + self.job.confirm.hard_cap)
     }
 
@@ -205,7 +214,15 @@ impl HostTask {
 
     fn take(&mut self, heard: Heard, beside: &mut Beside) {
         match heard {
-            Heard::Answer(answer) => self.take_answer(answer),
+            Heard::Answer(answer) => {
+                beside.another.heard_something();
+                self.take_answer(answer);
+            }
+            Heard::Elsewhere(answer) => {
+                beside.another.found();
+                self.take_answer(answer);
+            }
+            Heard::NotThereYet => beside.another.not_there(),
             Heard::Check(report) => self.take_report(report, beside),
             // A person's word is the last of the local checks.
             Heard::ChecksDone if self.is_manual() => self.person_is_next = true,
@@ -257,6 +274,10 @@ impl HostTask {
         if self.state == State::Beginning {
             return self.begin_ended(&ending);
         }
+        if beside.another.is_found() {
+            // The host has moved, and what it says is heard where it is now.
+            return;
+        }
         if matches!(ending, Ending::Whole) && matches!(self.state, State::Checking | State::TargetReady) {
             // The target has said `ready` or worse; the input for it was heard before.
             return;
@@ -264,7 +285,7 @@ impl HostTask {
         self.hear(Input::Lost);
         if self.is_followed() {
             self.tell(EventKind::LineLost { during: self.state.word() });
-            beside.again = Some(self.follow_again(&beside.sender));
+            beside.another.sought(self.follow_again(&beside.sender));
         }
     }
 
@@ -285,40 +306,12 @@ impl HostTask {
         }
     }
 
-    /// Follows the journal over new connections from where it was lost, by the ways in turn, until it has been
-    /// heard out.
-    fn follow_again(&self, sender: &mpsc::UnboundedSender<Heard>) -> JoinHandle<()> {
-        let sender = sender.clone();
-        let (shared, job, run) = (self.shared.clone(), self.job.clone(), self.spec.run.clone());
-        let (mut heard, mut way) = (self.heard, self.way);
-        let (by, until, becoming) = (self.heard_by(), self.heard_until(), self.becoming());
-        let mut class = Class::Decide;
-        tokio::spawn(async move {
-            while Instant::now() < by {
-                let from = heard.to_string();
-                let verb = ["follow", run.as_str(), from.as_str(), until];
-                let left = by.saturating_duration_since(Instant::now());
-                let talk = Talk::plain(becoming.clone(), &verb, "", left);
-                let Some(at) = job.ways.get(way % job.ways.len().max(1)) else { break };
-                // The handshake alone needs the slot: the journal is followed for as long as apply takes.
-                let mut slot = Some(shared.slots.handshake(at, class).await);
-                class = Class::Again;
-                let hear = |answer| {
-                    slot = None;
-                    heard = number_of(&answer).unwrap_or(heard);
-                    drop(sender.send(Heard::Answer(answer)));
-                };
-                if matches!(talk.fresh(&*shared.connector, at, false, hear).await, Ending::Whole) {
-                    break;
-                }
-                way += 1;
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        })
-    }
-
     pub(super) fn take_answer(&mut self, answer: Answer) {
         match answer {
+            // Two lines may be heard for a moment, and each tells it.
+            Answer::Journal(line, entry) if line <= self.heard && !entry.is_last() => {
+                tracing::debug!(host = %self.job.host, line, ?entry, "told again");
+            }
             Answer::Journal(line, entry) => {
                 self.heard = self.heard.max(line);
                 self.take_entry(entry);
@@ -427,12 +420,5 @@ impl HostTask {
     /// The remote checks of the job, in the order in which the target numbers them.
     pub(super) fn remote_check(&self, n: usize) -> Option<&snapback_core::check::Check> {
         self.job.checks.iter().filter(|c| c.runs == Where::Remote).nth(n)
-    }
-}
-
-fn number_of(answer: &Answer) -> Option<u64> {
-    match answer {
-        Answer::Journal(line, _) => Some(*line),
-        _ => None,
     }
 }

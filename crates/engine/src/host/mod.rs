@@ -9,6 +9,7 @@ mod following;
 mod going_back;
 mod healing;
 mod leasing;
+mod lines;
 mod local;
 mod looking;
 mod standing_by;

@@ -6,6 +6,7 @@
 mod despite;
 mod host;
 mod local;
+mod moving;
 mod proof;
 mod stage;
 mod undone;

@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     proof: Proof,
     checks: Vec<Check>,
     person: Option<Arc<dyn Person>>,
+    /// Its change moves it: it is armed by the old way.
+    moves: bool,
     /// A second host waits until the first has baked for so long.
     bake: Option<Duration>,
     /// Made on the controller before the host is begun.
@@ -82,6 +84,7 @@ impl Stage {
             proof: Proof::default(),
             checks: Vec::new(),
             person: None,
+            moves: false,
             bake: None,
         }
     }
@@ -154,6 +157,11 @@ impl Stage {
         self.scripted.add(HOST, reply);
     }
 
+    /// Its change moves the host to another port.
+    pub(crate) fn moving(self) -> Self {
+        Self { moves: true, ..self }
+    }
+
     /// Adds a reply to the script of the host behind the canary.
     pub(crate) fn second(&self, reply: Reply) {
         self.scripted.add(SECOND, reply);
@@ -201,9 +209,19 @@ impl Stage {
             local: self.local.clone(),
             proof: self.proof.clone(),
             checks: self.checks.clone(),
+            ways: self.ways(name),
             ..job_of(name)
         };
         names.iter().map(job).collect()
+    }
+
+    fn ways(&self, name: &str) -> Vec<Way> {
+        let host = HostName::parse(name).unwrap();
+        let last = way(&host);
+        match self.moves {
+            true => vec![Way { port: Some(2222), ..last.clone() }, Way { kind: WayKind::Was, ..last }],
+            false => vec![last],
+        }
     }
 
     fn course(&self) -> Course {
@@ -280,6 +298,11 @@ impl Ran {
         });
         let (cause, state, next) = found.expect("the host's end was told");
         (cause.clone(), state.clone(), next.clone())
+    }
+
+    /// How many events of a kind were told.
+    pub(crate) fn count(&self, what: impl Fn(&EventKind) -> bool) -> usize {
+        self.events.iter().filter(|e| what(&e.kind)).count()
     }
 
     pub(crate) fn told(&self, what: impl Fn(&EventKind) -> bool) -> bool {
