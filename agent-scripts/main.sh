@@ -25,7 +25,7 @@ prune() {
 	done
 	[ $# -gt 5 ] || return 0
 	while [ $# -gt 5 ]; do
-		rm -rf "$1"
+		remove_records "$1"
 		shift
 	done
 	# What sessions that were cut have left, once it is a day old.
@@ -76,8 +76,9 @@ probe_anew() {
 	choose_backend
 	# What is seen while a host boots is no word for later.
 	[ "$VERB" != boot ] || return 0
-	put "$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $HOOK $BOOT_ID" >"$STATE_DIR/tools.$$" &&
-		mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
+	pa_tools="$UID_NOW $STATE_DEVICE $STAT_MTIME $CP_KEEPS_ALL $NOEXEC $BACKEND $HOOK $BOOT_ID"
+	if [ -f "$STATE_DIR/tools" ] && IFS= read -r pa_known <"$STATE_DIR/tools" && [ "$pa_known" = "$pa_tools" ]; then return 0; fi
+	put "$pa_tools" >"$STATE_DIR/tools.$$" && mv -f "$STATE_DIR/tools.$$" "$STATE_DIR/tools"
 }
 
 # keep_private OWNER MODE: somebody else's folder would be somebody else's record, and ours is nobody else's to read.

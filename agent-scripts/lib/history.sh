@@ -92,14 +92,14 @@ free_transaction() {
 		[ -f "$ft_dir/mine" ] || { all_paths_of "$ft_dir" >"$ft_dir/mine.new" && mv -f "$ft_dir/mine.new" "$ft_dir/mine"; } || return 1
 	done
 	true >"$1/freed"
-	for ft_dir in "$1"/job/c/*/; do
-		for ft_file in "$ft_dir"*; do
-			case ${ft_file##*/} in mine | runs) ;; *) rm -rf -- "$ft_file" ;; esac
-		done
+	ft_tx=$1
+	set -- "$1/job/h" "$1/job/vars" "$1"/theirs*
+	for ft_file in "$ft_tx"/job/c/*/*; do
+		case ${ft_file##*/} in mine | runs) ;; *) set -- "$@" "$ft_file" ;; esac
 	done
-	rm -rf "$1/job/h" "$1/job/vars" "$1"/theirs*
-	read_place "$1"
-	[ "$PLACE_KIND" != run ] || note_freed "$PLACE_FLEET" "${1##*/}"
+	rm -rf -- "$@"
+	read_place "$ft_tx"
+	[ "$PLACE_KIND" != run ] || note_freed "$PLACE_FLEET" "${ft_tx##*/}"
 }
 
 # Remembers the newest run of a fleet that was freed: nobody can go back to before it.
@@ -149,18 +149,38 @@ prune_history() {
 			if [ -z "$ph_first" ] || [ "$PLACE" -lt "$ph_least" ]; then ph_first=$ph_dir ph_least=$PLACE; fi
 		done
 		[ "$ph_count" -gt "$SPEC_keep" ] || break
-		free_transaction "$ph_first" || break
+		if [ "$ph_least" = "$ph_oldest" ]; then drop_oldest "$ph_first"; else free_transaction "$ph_first"; fi || break
 	done
 	drop_older "$ph_oldest"
 }
 
+# The oldest of all runs can't lie between: once it is freed nobody asks which paths it spoke for.
+drop_oldest() {
+	read_place "$1" && note_freed "$PLACE_FLEET" "${1##*/}" && remove_records "$1"
+}
+
+# Removes whole records. What could be put back goes before the word that it is over: a supervisor that was frozen until
+# now, and finds half of its record, must have nothing left to undo.
+remove_records() {
+	(
+		for rv_dir do
+			shift
+			set -- "$@" "${rv_dir%/}/job"
+		done
+		exec rm -rf "$@"
+	) && rm -rf "$@"
+}
+
 # What is older than all that one can go back to can't lie between: freed runs, and rollbacks.
 drop_older() {
+	do_least=$1
+	set --
 	for do_dir in "$STATE_DIR"/tx/*/; do
 		read_held "${do_dir%/}" || continue
-		if [ -n "$1" ] && [ "$PLACE" -gt "$1" ]; then continue; fi
-		case $PLACE_KIND$HELD in *freed | rollback*) rm -rf "$do_dir" ;; esac
+		if [ -n "$do_least" ] && [ "$PLACE" -gt "$do_least" ]; then continue; fi
+		case $PLACE_KIND$HELD in *freed | rollback*) set -- "$@" "$do_dir" ;; esac
 	done
+	[ $# -eq 0 ] || remove_records "$@"
 }
 
 # Prints the paths that a change spoke for, sorted: what it touched, the directories it made on the way, and all that

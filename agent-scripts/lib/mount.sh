@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # Mounts: on what a path lies, and whether that survives a reboot.
 
-# Sets MOUNTS to lines "POINT FLAGS TYPE OPTIONS" from mountinfo (proc(5)). Octal escapes are left as they are.
+# Sets MOUNTS to lines "POINT FLAGS TYPE OPTIONS" from mountinfo (proc(5)), behind an empty one. Octal escapes are left
+# as they are.
 read_mounts() {
-	MOUNTS=
+	MOUNTS=$NL MOUNT_NEAR=-
 	while read -r _ _ _ _ rm_point rm_flags rm_rest; do
 		rm_after=" $rm_rest"
 		rm_after=${rm_after#*" - "}
@@ -13,8 +14,16 @@ read_mounts() {
 }
 
 # Sets MOUNT_POINT, MOUNT_FLAGS, MOUNT_TYPE, MOUNT_OPTIONS of the mount that a path lies on: the longest prefix, the
-# last wins. No here-document: some shells fork for a large one.
+# last wins. No here-document: some shells fork for a large one. What lies beside the path that was asked for last, and
+# isn't mounted itself, lies on the same.
 find_mount() {
+	case $MOUNTS in
+	*"$NL$1 "*) MOUNT_NEAR=- ;;
+	*)
+		[ "$MOUNT_NEAR" != "${1%/*}" ] || return 0
+		MOUNT_NEAR=${1%/*}
+		;;
+	esac
 	MOUNT_POINT=/ MOUNT_FLAGS='' MOUNT_TYPE=unknown MOUNT_OPTIONS=''
 	fm_path=$1/
 	fm_ifs=$IFS

@@ -84,7 +84,7 @@ copy_chunk() {
 # Directories that are only written into need no more than their times. Others have ACLs and attributes, which no
 # POSIX tool tells; where cp keeps those, tar mostly does as well, and where it doesn't, this can't be had.
 keep_directories() {
-	rm -f "$1/dirs.tar"
+	[ ! -e "$1/dirs.tar" ] || rm -f "$1/dirs.tar"
 	[ "$CP_KEEPS_ALL" = 1 ] && may_lose_directories "$1" || return 0
 	while IFS=/ read -r _ kd_path; do
 		[ -z "$kd_path" ] || put "./$kd_path"

@@ -61,10 +61,13 @@ tell_texts() {
 tell_limits() {
 	[ "$CP_KEEPS_ALL" = 1 ] || tell "limit kind=attributes -- this host's cp keeps no ACLs, extended attributes or capabilities: a watched file gets its content, owner and mode back, a replaced one all of it; a directory made anew inherits what the one above hands down"
 	read_mounts
+	# Mostly there is none at all, and then nobody needs to read the lists.
+	tl_lists=
+	case $MOUNTS in *" nfs"* | *" cifs "* | *" smb"* | *" 9p "* | *" fuse.sshfs "* | *" autofs "* | *" ceph "*) tl_lists='differ watch' ;; esac
 	tl_n=0
 	while [ "$tl_n" -lt "$SPEC_changes" ]; do
 		tell_mounts_below "$JOB/c/$tl_n"
-		for tl_list in differ watch; do
+		for tl_list in $tl_lists; do
 			[ -f "$JOB/c/$tl_n/$tl_list" ] || continue
 			while IFS=/ read -r _ tl_path; do
 				find_mount "/$tl_path"

@@ -13,7 +13,8 @@ verb_supervise() {
 		take_name "$TX/supervisor" || exit 1
 		wake "$TX/holder"
 	fi
-	while [ -d "$TX" ]; do
+	# A record without its job is one that is being removed, unless it still holds the lock.
+	while [ -d "$TX/job" ] || { read_current && [ "$CURRENT" = "$ID" ]; }; do
 		supervise_once
 		case $? in
 		0) break ;;

@@ -33,7 +33,7 @@ impl Sent {
 /// no more of them sudo is killed: what it found instead of a second password would count as a second failure. When
 /// sudo has ended, whoever still reads for it is killed. The group is this command's alone, and root is out of reach.
 const OUTER: &str = concat!(
-    r#"cd /; b=$2; p=; w=$b; e=; d=; if [ $b = none ]; then :; elif [ "$(id -u)" = 0 ]; then w=root; else "#,
+    r#"cd /; b=$2; p=; w=$b; e=; d=; if [ $b = none ]; then :; elif [ -O /proc ] || [ "$(id -u)" = 0 ]; then w=root; else "#,
     r#"case $b in auto*|sudo_ask) if e=$(LC_ALL=C sudo -n true 2>&1 </dev/null); then b=sudo; "#,
     r#"elif [ $b = sudo_ask ]; then :; elif d=$(LC_ALL=C doas -n true 2>&1 </dev/null); then b=doas; "#,
     r#"elif [ $b = auto_ask ] && command -v sudo >/dev/null; then b=sudo_ask; "#,

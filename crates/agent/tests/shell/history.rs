@@ -2,7 +2,7 @@
 
 use crate::everywhere;
 use crate::job::{Files, Work, inline, script, secs};
-use crate::target::{Begun, Target, signal, wait_until};
+use crate::target::{Begun, Target, is_alive, signal, wait_until};
 use crate::tree::{assert_same, look};
 use snapback_agent::answer::{Answer, Held};
 use snapback_core::change::{ChangeKind, RevertChange};
@@ -483,5 +483,28 @@ fn a_plan_of_going_back_that_is_no_longer_true_is_refused() {
         let begun = connection.begin(&back(&run), &inspected);
         assert_eq!(begun.answers.whole().refused(), Some("stale_plan"));
         assert_eq!(t.read("a").unwrap(), "three!");
+    });
+}
+
+/// Later runs remove old records, and a supervisor may have been frozen all the while.
+#[test]
+fn a_supervisor_that_wakes_up_while_its_record_is_removed_undoes_nothing() {
+    everywhere(|t| {
+        t.write("app/a", "old");
+        let begun = t.begin(&file(t, "app/a", "new"));
+        assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+        let supervisor = t.pid(&begun.tx, "supervisor").unwrap();
+        signal(supervisor, "STOP");
+        assert!(t.connect().confirm(&begun).whole().is_confirmed());
+        // As far as a removal that goes on is at some moment: the job is gone, and the word that it is over.
+        fs::remove_dir_all(t.tx(&begun.tx, "job")).unwrap();
+        for gone in ["done", "turn.1", "carry.1"] {
+            fs::remove_file(t.tx(&begun.tx, gone)).unwrap();
+        }
+        signal(supervisor, "CONT");
+        wait_until("the supervisor's end", || !is_alive(supervisor));
+        assert_eq!(t.read("app/a").as_deref(), Some("new"));
+        assert!(!t.tx(&begun.tx, "turn.1").exists());
+        t.settle();
     });
 }
