@@ -358,6 +358,9 @@ impl EventKind {
 /// overrides, which can make a line read differently from what it says, become `\u{..}`.
 #[must_use]
 pub fn visible(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

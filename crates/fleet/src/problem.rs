@@ -6,6 +6,7 @@ use snapback_core::event::visible;
 use snapback_core::host::HostName;
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 
 /// One thing that is wrong, where, and what to do about it.
 #[derive(Clone, Debug)]
@@ -97,14 +98,43 @@ fn snippets<'a>(
     place: &'a Place,
     related: Option<&'a (Place, String)>,
 ) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-    let quoted = |place: &'a Place| Snippet::source(place.text()).path(place.name());
-    let primary = quoted(place).annotation(AnnotationKind::Primary.span(place.range()));
-    let Some((other, label)) = related else { return vec![primary] };
-    let second = AnnotationKind::Context.span(other.range()).label(shown(label));
+    let primary =
+        |quote: &Quote<'a>| quote.snippet().annotation(AnnotationKind::Primary.span(quote.span(place)));
+    let Some((other, label)) = related else { return vec![primary(&Quote::of(&[place]))] };
+    let second = |quote: &Quote<'a>| AnnotationKind::Context.span(quote.span(other)).label(shown(label));
     if place.same_text(other) {
-        vec![primary.annotation(second)]
+        let quote = Quote::of(&[place, other]);
+        vec![primary(&quote).annotation(second(&quote))]
     } else {
-        vec![primary, quoted(other).annotation(second)]
+        let (first, quote) = (Quote::of(&[place]), Quote::of(&[other]));
+        vec![primary(&first), quote.snippet().annotation(second(&quote))]
+    }
+}
+
+/// The lines of a text that some places are in: the renderer looks at all of the text it is given, for each problem.
+struct Quote<'a> {
+    place: &'a Place,
+    lines: Range<usize>,
+}
+
+impl<'a> Quote<'a> {
+    fn of<const N: usize>(places: &[&'a Place; N]) -> Self {
+        let (place, text) = (places[0], places[0].text());
+        let start = places.iter().map(|place| place.range().start).min().unwrap_or(0);
+        let end = places.iter().map(|place| place.range().end).max().unwrap_or(0);
+        let from = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let to = text[end..].find('\n').map_or(text.len(), |at| end + at + 1);
+        Self { place, lines: from..to }
+    }
+
+    fn snippet(&self) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let text = self.place.text();
+        let line = text[..self.lines.start].matches('\n').count() + 1;
+        Snippet::source(&text[self.lines.clone()]).line_start(line).path(self.place.name())
+    }
+
+    fn span(&self, place: &Place) -> Range<usize> {
+        place.range().start - self.lines.start..place.range().end - self.lines.start
     }
 }
 
@@ -182,5 +212,43 @@ impl Report {
                 .map(|place| (texts.iter().position(|known| known.same_text(place)), place.range().start))
         });
         Problems(problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Source;
+
+    fn whole(place: &Place, other: &Place) -> String {
+        let snippet = Snippet::source(place.text())
+            .path(place.name())
+            .annotation(AnnotationKind::Primary.span(place.range()))
+            .annotation(AnnotationKind::Context.span(other.range()).label("first here"));
+        Renderer::plain().render(&[Group::with_title(Level::ERROR.primary_title("wrong")).element(snippet)])
+    }
+
+    #[test]
+    fn the_lines_that_are_quoted_are_told_as_if_all_of_the_text_were_given() {
+        let source = Source::of_argument("fleet.toml", "a = 1\n\nbü = [\n  2,\r\n]\nlast");
+        let ends: Vec<usize> =
+            (0..=source.text.len()).filter(|at| source.text.is_char_boundary(*at)).collect();
+        let ranges: Vec<Range<usize>> = ends
+            .iter()
+            .flat_map(|from| ends.iter().map(|to| *from..*to))
+            .filter(|r| r.start <= r.end)
+            .collect();
+        for range in &ranges {
+            for related in ranges.iter().step_by(7) {
+                let (place, other) =
+                    (Place::new(&source, range.clone()), Place::new(&source, related.clone()));
+                let problem = Problem::at(&place, "wrong").related(&other, "first here");
+                assert_eq!(
+                    Problems(vec![problem]).render(false),
+                    whole(&place, &other),
+                    "{range:?} {related:?}"
+                );
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::dest;
 use crate::place::{At, Place};
 use crate::problem::{Problem, Report};
 use globset::{Glob, GlobMatcher};
+use std::sync::LazyLock;
 
 /// What this program keeps on the target: its undo depends on it, so no change may touch it.
 const OUR_OWN: &[&str] = &[
@@ -15,6 +16,10 @@ const OUR_OWN: &[&str] = &[
     "/etc/rc*.d/*snapback-boot*",
     "/etc/rc.d/*snapback-boot*",
 ];
+
+/// The same, read once: to compile globs takes longer than to read most fleet files.
+static OWN: LazyLock<Vec<Pattern>> =
+    LazyLock::new(|| OUR_OWN.iter().filter_map(|text| Pattern::new(text, None).ok()).collect());
 
 /// A path with globs; it stands for what it matches and for everything below that.
 #[derive(Clone, Debug)]
@@ -126,18 +131,16 @@ pub(crate) enum Touch {
     Whole,
 }
 
-/// All that is protected in a fleet.
+/// All that is protected in a fleet, besides what is our own.
 #[derive(Debug)]
 pub(crate) struct Protection {
-    own: Vec<Pattern>,
     users: Vec<Pattern>,
 }
 
 impl Protection {
-    /// Returns what the fleet file protects, and what is always protected.
+    /// Returns what the fleet file protects.
     pub(crate) fn new(protected_paths: &[At<String>], report: &Report) -> Self {
-        let own = OUR_OWN.iter().filter_map(|text| Pattern::new(text, None).ok()).collect();
-        Self { own, users: Pattern::read_all(protected_paths, report) }
+        Self { users: Pattern::read_all(protected_paths, report) }
     }
 
     /// Returns the problem of a change that touches this path, if there is one.
@@ -154,7 +157,7 @@ impl Protection {
             Standing::Perhaps => touch == Touch::Whole,
             Standing::Apart => false,
         };
-        if let Some(own) = self.own.iter().find(hit) {
+        if let Some(own) = OWN.iter().find(hit) {
             let message = format!("{path} is out of bounds: snapback keeps its undo in {}", own.text);
             return Some(Problem::at(place, message).hint("no `allow` can change that; choose another path"));
         }
