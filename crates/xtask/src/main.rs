@@ -33,7 +33,7 @@ enum Task {
     /// Start, use and take away a lab of hosts on this machine (root)
     #[command(subcommand)]
     Lab(lab::Command),
-    /// Search the larger spaces of the model: minutes, and gigabytes of memory
+    /// Search the larger spaces of the model: minutes, and 2 GB of memory
     Model,
     /// Let all who may decide meet at one transaction, again and again, in each shell
     Races(proofs::Races),

@@ -1,13 +1,14 @@
-//! What can happen next, and what must hold in every state.
+//! What can happen next, and what is asked of every state.
 
 use crate::faults::{Fault, Visit};
+use crate::forget::Forgets;
+use crate::promises::{CONTROLLER_TABLE, NOTHING_THAT_MATTERS, TARGET_TABLE, promises};
+use crate::reached::{seen_alone, seen_by_two};
 use crate::rules::Mutation;
-use crate::world::{
-    Answer, Broken, By, CAP, Content, Decider, Done, GRACE, HORIZON, Power, Session, Stage, Turn, World,
-};
-use snapback_core::lifecycle::{Input, State};
-use snapback_core::outcome::HostResult;
+use crate::world::{Broken, By, Decider, Power, Stage, World};
+use snapback_core::lifecycle::Input;
 use stateright::{Model, Property};
+use std::collections::HashSet;
 
 /// One step of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +58,7 @@ pub(crate) struct Space {
     pub(crate) second: Second,
     /// The wall clock may be set back. No rule reads it, so this only doubles the states.
     pub(crate) wall: bool,
+    pub(crate) forgets: Forgets,
     pub(crate) broken: Option<Mutation>,
 }
 
@@ -67,7 +69,7 @@ impl Space {
         let i = usize::from;
         match action {
             Action::Tick => {
-                let goes_on = w.now < HORIZON && w.is_timed() && !w.is_urgent(broken);
+                let goes_on = w.is_timed() && !w.is_urgent(broken);
                 w.now += u8::from(goes_on);
                 goes_on
             }
@@ -96,6 +98,52 @@ impl Space {
             Action::Fault(fault) => w.fault(fault, broken),
             Action::Visit(visit) => w.visit(visit, broken),
         }
+    }
+
+    /// What becomes of a world, with all that it remembers.
+    fn step(&self, last: &World, action: Action) -> Option<World> {
+        // What is broken needs no sequel.
+        if last.broken == Some(Broken::Told) || (last.broken.is_some() && self.broken.is_none()) {
+            return None;
+        }
+        let mut next = last.clone();
+        if !self.take(&mut next, action) {
+            return None;
+        }
+        Self::check_moves(last, &mut next, action);
+        for slot in &mut next.request {
+            // Nobody hears it, so nobody needs it.
+            if slot.is_some_and(|r| !r.heard && matches!(r.stage, Stage::Answered(_))) {
+                *slot = None;
+            }
+        }
+        next.set_clock();
+        Some(next)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.second == Second::None
+    }
+
+    fn forgotten(&self, world: &World) -> World {
+        let mut world = world.clone();
+        world.forget(self.is_alone());
+        world
+    }
+
+    /// All that can become of a world, forgotten, without what is the same.
+    fn sequels(&self, world: &World) -> HashSet<World> {
+        let (here, mut actions) = (self.forgotten(world), Vec::new());
+        self.actions(world, &mut actions);
+        let sequels = actions.into_iter().filter_map(|action| self.step(world, action));
+        sequels.map(|next| self.forgotten(&next)).filter(|next| *next != here).collect()
+    }
+
+    /// Whether a world and what forgetting makes of it keep the same promises and have the same sequels.
+    fn forgets_nothing_that_matters(&self, world: &World) -> bool {
+        let forgotten = self.forgotten(world);
+        let judged = promises().iter().all(|p| (p.condition)(self, world) == (p.condition)(self, &forgotten));
+        judged && (forgotten == *world || self.sequels(world) == self.sequels(&forgotten))
     }
 
     /// Every move of the target must be in core's table; only a power cut may take back what was never told.
@@ -211,220 +259,24 @@ impl Model for Space {
     }
 
     fn next_state(&self, last: &World, action: Action) -> Option<World> {
-        // What is broken needs no sequel.
-        if last.broken == Some(Broken::Told) || (last.broken.is_some() && self.broken.is_none()) {
-            return None;
-        }
-        let mut next = last.clone();
-        if !self.take(&mut next, action) {
-            return None;
-        }
-        Self::check_moves(last, &mut next, action);
-        for slot in &mut next.request {
-            // Nobody hears it, so nobody needs it.
-            if slot.is_some_and(|r| !r.heard && matches!(r.stage, Stage::Answered(_))) {
-                *slot = None;
-            }
+        let mut next = self.step(last, action)?;
+        if self.forgets == Forgets::Yes {
+            next.forget(self.is_alone());
         }
         (next != *last).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut all = vec![
-            Property::always(NEVER_BOTH, never_both),
-            Property::always(CONFIRMED_IS_CONFIRMED, confirmed_is_confirmed),
-            Property::always(ROLLED_BACK_IS_OLD, rolled_back_is_old),
-            Property::always(UNTOUCHED_IS_UNTOUCHED, untouched_is_untouched),
-            Property::always(LOCK_OUT_ENDS, lock_out_ends),
-            Property::always(UNCONFIRMED_IS_UNDONE, unconfirmed_is_undone),
-            Property::always(NOBODY_IS_LOCKED_FOR_EVER, nobody_is_locked_for_ever),
-            Property::always(NOBODY_ELSE_CONFIRMS, nobody_else_confirms),
-            Property::always(LOSERS_ARE_TOLD, |_, w: &World| w.broken != Some(Broken::Told)),
-        ];
+        let mut all = promises();
         // A broken rule must be caught by what it does to a host or a person.
         if self.broken.is_none() {
             all.push(Property::always(TARGET_TABLE, |_, w: &World| w.broken != Some(Broken::Move)));
             all.push(Property::always(CONTROLLER_TABLE, |_, w: &World| w.broken != Some(Broken::Input)));
-            all.extend(if self.second == Second::None { seen_alone() } else { seen_by_two() });
+            all.extend(if self.is_alone() { seen_alone() } else { seen_by_two() });
+        }
+        if self.forgets == Forgets::Compared {
+            all.push(Property::always(NOTHING_THAT_MATTERS, Self::forgets_nothing_that_matters));
         }
         all
     }
-}
-
-pub(crate) const NEVER_BOTH: &str = "never both confirmed and undone";
-pub(crate) const CONFIRMED_IS_CONFIRMED: &str = "what is reported confirmed is confirmed, and new";
-pub(crate) const ROLLED_BACK_IS_OLD: &str = "what is reported rolled back is over, and old";
-pub(crate) const UNTOUCHED_IS_UNTOUCHED: &str = "what is reported untouched is never changed";
-pub(crate) const LOCK_OUT_ENDS: &str = "a lock-out ends by the deadline";
-pub(crate) const UNCONFIRMED_IS_UNDONE: &str = "unconfirmed is undone by the deadline";
-pub(crate) const NOBODY_IS_LOCKED_FOR_EVER: &str = "nobody is locked for ever";
-pub(crate) const NOBODY_ELSE_CONFIRMS: &str = "only who began it confirms";
-pub(crate) const LOSERS_ARE_TOLD: &str = "losers are told what won";
-pub(crate) const TARGET_TABLE: &str = "the target moves by core's table";
-pub(crate) const CONTROLLER_TABLE: &str = "the controller hears what core's table answers";
-
-/// All of them.
-pub(crate) const PROMISES: [&str; 11] = [
-    NEVER_BOTH,
-    CONFIRMED_IS_CONFIRMED,
-    ROLLED_BACK_IS_OLD,
-    UNTOUCHED_IS_UNTOUCHED,
-    LOCK_OUT_ENDS,
-    UNCONFIRMED_IS_UNDONE,
-    NOBODY_IS_LOCKED_FOR_EVER,
-    NOBODY_ELSE_CONFIRMS,
-    LOSERS_ARE_TOLD,
-    TARGET_TABLE,
-    CONTROLLER_TABLE,
-];
-
-fn never_both(_: &Space, w: &World) -> bool {
-    w.tx.iter().all(|tx| tx.carried != (true, true))
-}
-
-fn confirmed_is_confirmed(_: &Space, w: &World) -> bool {
-    (0..2).all(|n| {
-        let tx = &w.tx[n];
-        let reported = w.controller[n].state == State::Finished(HostResult::Confirmed) || tx.told_confirmed;
-        !reported || (tx.turn == Some(Turn::Confirm) && tx.content == Content::New)
-    })
-}
-
-fn rolled_back_is_old(_: &Space, w: &World) -> bool {
-    (0..2).all(|n| {
-        let tx = &w.tx[n];
-        let reported = w.controller[n].state == State::Finished(HostResult::RolledBack);
-        !reported || (tx.done == Some(Done::RolledBack) && tx.content == Content::Old)
-    })
-}
-
-fn untouched_is_untouched(_: &Space, w: &World) -> bool {
-    (0..2).all(|n| {
-        let tx = &w.tx[n];
-        let reported = match w.controller[n].state {
-            State::Finished(result) => !matches!(
-                result,
-                HostResult::Confirmed
-                    | HostResult::RolledBack
-                    | HostResult::RollbackFailed
-                    | HostResult::Unknown
-            ),
-            _ => false,
-        };
-        !reported || (tx.dirty_since.is_none() && tx.carried == (false, false) && tx.armed.is_none())
-    })
-}
-
-/// Both parts of the guard were killed in this boot: then it is the next contact or the next boot that undoes.
-fn is_unguarded(w: &World, t: usize) -> bool {
-    w.tx[t].guards_killed >= 2
-}
-
-/// By when what is on the host since then must be undone. What comes late, of a session that was slow to begin, is undone
-/// at once.
-fn undone_by(w: &World, t: usize, since: u8) -> u8 {
-    w.deadline(t).unwrap_or(since + CAP).max(since).min(since + CAP) + GRACE
-}
-
-fn lock_out_ends(_: &Space, w: &World) -> bool {
-    (0..2).all(|t| {
-        let tx = &w.tx[t];
-        let out = w.bad[t] && w.power == Power::Up && !tx.undo_failed_once && !is_unguarded(w, t);
-        let since = tx.dirty_since.filter(|_| out);
-        // One that is confirmed ends no more.
-        since.is_none_or(|since| w.now <= undone_by(w, t, since) && tx.done != Some(Done::Confirmed))
-    })
-}
-
-fn unconfirmed_is_undone(_: &Space, w: &World) -> bool {
-    (0..2).all(|t| {
-        let tx = &w.tx[t];
-        if tx.content == Content::Old || tx.undo_failed_once || w.power != Power::Up {
-            return true;
-        }
-        match (tx.done, tx.turn) {
-            (Some(Done::Confirmed), _) => tx.content == Content::New,
-            (Some(_), _) => false,
-            (None, Some(Turn::Confirm)) => true,
-            (None, _) => is_unguarded(w, t) || w.now <= undone_by(w, t, tx.dirty_since.unwrap_or_default()),
-        }
-    })
-}
-
-/// A lock is held by somebody who lives, or a contact moves it, or a person was told that the undo failed.
-fn nobody_is_locked_for_ever(space: &Space, w: &World) -> bool {
-    let Some(t) = w.lock.map(usize::from).filter(|_| w.power == Power::Up) else { return true };
-    let tx = &w.tx[t];
-    let held = tx.session.is_alive() || tx.supervisor.is_there() || tx.carrier.is_some() || tx.undo_failed;
-    if held {
-        return true;
-    }
-    let mut visited = w.clone();
-    visited.contact(space.broken);
-    visited != *w
-}
-
-/// A confirmation was asked for by a controller that had heard `ready`, over a connection younger than that.
-fn nobody_else_confirms(_: &Space, w: &World) -> bool {
-    (0..2).all(|n| {
-        let asked = !matches!(
-            w.controller[n].state,
-            State::Pending
-                | State::Connecting
-                | State::Inspecting
-                | State::Planned
-                | State::Beginning
-                | State::Armed
-                | State::Applying
-                | State::Checking
-                | State::TargetReady
-                | State::LocalPassed
-                | State::Passed
-        );
-        w.tx[n].turn != Some(Turn::Confirm) || asked
-    })
-}
-
-/// What must be reached, or the properties above say nothing.
-fn seen_alone() -> Vec<Property<Space>> {
-    vec![
-        Property::sometimes("a host is confirmed", |_, w: &World| is_result(w, 0, HostResult::Confirmed)),
-        Property::sometimes("a lock-out is undone", |_, w: &World| {
-            w.bad[0] && w.tx[0].done == Some(Done::RolledBack) && is_result(w, 0, HostResult::RolledBack)
-        }),
-        Property::sometimes("the undo fails", |_, w: &World| is_result(w, 0, HostResult::RollbackFailed)),
-        Property::sometimes("a host is given up as unknown", |_, w: &World| {
-            is_result(w, 0, HostResult::Unknown)
-        }),
-        Property::sometimes("a confirmation comes too late", |_, w: &World| {
-            w.request.iter().flatten().any(|r| r.stage == Stage::Answered(Answer::TooLate))
-        }),
-        Property::sometimes("an extended window is confirmed", |_, w: &World| {
-            w.tx[0].extended && is_result(w, 0, HostResult::Confirmed)
-        }),
-        Property::sometimes("a boot undoes", |_, w: &World| {
-            w.boot > 0 && w.power == Power::Booting && w.tx[0].done == Some(Done::RolledBack) && w.tx[0].go
-        }),
-        Property::sometimes("a session dies before it arms", |_, w: &World| {
-            w.tx[0].done == Some(Done::Discarded) && w.tx[0].session == Session::Dead
-        }),
-        Property::sometimes("a controller is killed and the host undoes", |_, w: &World| {
-            !w.controller[0].alive && w.tx[0].done == Some(Done::RolledBack)
-        }),
-    ]
-}
-
-fn seen_by_two() -> Vec<Property<Space>> {
-    vec![
-        Property::sometimes("the second comer is refused", |_, w: &World| {
-            is_result(w, 1, HostResult::Refused) && w.lock == Some(0)
-        }),
-        Property::sometimes("the second comer follows a rollback", |_, w: &World| {
-            w.tx[0].done == Some(Done::RolledBack) && is_result(w, 1, HostResult::Confirmed)
-        }),
-    ]
-}
-
-fn is_result(w: &World, n: usize, result: HostResult) -> bool {
-    w.controller[n].state == State::Finished(result)
 }

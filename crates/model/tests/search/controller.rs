@@ -1,5 +1,6 @@
 //! What a controller hears and does. Where it goes is decided by core's `step` alone.
 
+use crate::forget::has_begun;
 use crate::rules::Mutation;
 use crate::world::{
     APPLIED, APPLYING, ARMED, Answer, Broken, Decider, Done, END, Line, READY, ROLLING_BACK, Request,
@@ -8,18 +9,9 @@ use crate::world::{
 use snapback_core::lifecycle::{Input, State, step};
 use snapback_core::target::TargetState;
 
-/// Whether the journal is followed in this state.
-fn is_followed(state: State) -> bool {
-    matches!(
-        state,
-        State::Beginning
-            | State::Armed
-            | State::Applying
-            | State::Checking
-            | State::TargetReady
-            | State::LocalPassed
-            | State::RollingBack
-    )
+/// Whether the journal is read in this state; while it is undone too, whoever ordered that.
+fn is_read(state: State) -> bool {
+    state.is_followed() || state == State::RollingBack
 }
 
 impl World {
@@ -52,8 +44,7 @@ impl World {
         let controller = &self.controller[c];
         let (state, other) = (controller.state, self.controller[1 - c].state);
         // The second comes when the first has begun: before that both only look.
-        let turn_came = c == 0
-            || !matches!(other, State::Pending | State::Connecting | State::Inspecting | State::Planned);
+        let turn_came = c == 0 || has_begun(other);
         let possible = match input {
             Input::Start => state == State::Pending && turn_came,
             Input::ConnectFailed => state == State::Connecting,
@@ -100,7 +91,7 @@ impl World {
                 self.ask(c, broken);
                 return true;
             }
-            state if is_followed(state) && state != State::Beginning => {}
+            state if is_read(state) && state != State::Beginning => {}
             _ => return false,
         }
         self.contact(broken);
@@ -154,7 +145,7 @@ impl World {
     /// Hears the next line of the journal, or the refusal.
     pub(crate) fn read_journal(&mut self, c: usize) -> bool {
         let controller = &self.controller[c];
-        if !controller.alive || controller.line == Line::None || !is_followed(controller.state) {
+        if !controller.alive || controller.line == Line::None || !is_read(controller.state) {
             return false;
         }
         let tx = &self.tx[c];

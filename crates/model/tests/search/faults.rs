@@ -66,6 +66,7 @@ impl World {
                 let lived = *supervisor == Guard::Alive;
                 if lived {
                     *supervisor = Guard::Frozen;
+                    self.tx[usize::from(t)].guards_out += 1;
                 }
                 lived
             }
@@ -133,8 +134,8 @@ impl World {
         if !guard(tx).is_there() {
             return false;
         }
+        tx.guards_out += u8::from(*guard(tx) == Guard::Alive);
         guard(tx).die();
-        tx.guards_killed += 1;
         self.drop_dead_carrier(t);
         true
     }
@@ -172,7 +173,7 @@ impl World {
                 }
             }
             tx.session.die();
-            (tx.supervisor, tx.backup, tx.guards_killed) = (Guard::None, Guard::None, 0);
+            (tx.supervisor, tx.backup, tx.guards_out) = (Guard::None, Guard::None, 0);
             if tx.runner == Runner::Alive {
                 tx.runner = Runner::Ended;
             }

@@ -22,8 +22,13 @@ impl World {
 
     fn backup_cause(&self, t: usize, broken: Option<Mutation>) -> bool {
         let tx = &self.tx[t];
-        let stuck = self.is_late(t, GRACE, broken) && broken != Some(Mutation::StuckIsAlive);
-        tx.turn.is_none() && tx.armed.is_some() && (!tx.supervisor.is_there() || stuck)
+        let overrules = !tx.supervisor.is_there() || self.is_stuck(t, broken);
+        tx.turn.is_none() && tx.armed.is_some() && overrules
+    }
+
+    /// Whether it is so late that a supervisor would have decided, if it could.
+    pub(crate) fn is_stuck(&self, t: usize, broken: Option<Mutation>) -> bool {
+        self.is_late(t, GRACE, broken) && broken != Some(Mutation::StuckIsAlive)
     }
 
     /// Whether something on the target is due before time may go on.
@@ -54,7 +59,7 @@ impl World {
         supervisor || backup
     }
 
-    fn lives(&self, t: usize, by: By) -> bool {
+    pub(crate) fn lives(&self, t: usize, by: By) -> bool {
         match by {
             By::Supervisor => self.tx[t].supervisor == Guard::Alive,
             By::Backup => self.tx[t].backup == Guard::Alive,
@@ -249,11 +254,7 @@ impl World {
         let won = self.link(t, Turn::Rollback, chain, broken);
         match who {
             // A stuck supervisor is killed by whoever overrules it.
-            Decider::Backup if won => {
-                self.tx[t].guards_killed += u8::from(self.tx[t].supervisor.is_there());
-                self.tx[t].supervisor.die();
-                self.drop_dead_carrier(t);
-            }
+            Decider::Backup if won => self.overrule_supervisor(t),
             // One that lost to an extension looks again.
             Decider::Abort if !won && self.tx[t].turn.is_none() && self.tx[t].is_open() => {
                 self.tx[t].looked[who as usize] = Some(self.tx[t].extended);
@@ -284,11 +285,20 @@ impl World {
         true
     }
 
+    fn overrule_supervisor(&mut self, t: usize) {
+        self.tx[t].guards_out += u8::from(self.tx[t].supervisor == Guard::Alive);
+        self.tx[t].supervisor.die();
+        self.drop_dead_carrier(t);
+    }
+
     /// A carrier that hangs is killed past its limit, so that another can follow.
     pub(crate) fn kill_stuck_carrier(&mut self, t: usize) -> bool {
+        self.tx[t].backup == Guard::Alive && self.kill_frozen_carrier(t)
+    }
+
+    fn kill_frozen_carrier(&mut self, t: usize) -> bool {
         let tx = &mut self.tx[t];
-        let stuck = tx.carrier == Some(By::Supervisor) && tx.supervisor == Guard::Frozen;
-        if tx.backup != Guard::Alive || !stuck {
+        if tx.carrier != Some(By::Supervisor) || tx.supervisor != Guard::Frozen {
             return false;
         }
         tx.supervisor = Guard::Dead;
@@ -377,10 +387,7 @@ impl World {
         }
         let Some(t) = self.lock.map(usize::from) else { return };
         if self.tx[t].done.is_some() {
-            if self.tx[t].carrier.is_none() {
-                self.release(t);
-            }
-            return;
+            return self.release(t);
         }
         if self.tx[t].turn.is_none() {
             let tx = &self.tx[t];
@@ -390,12 +397,14 @@ impl World {
             if tx.armed.is_none() {
                 return self.discard(t);
             }
-            if tx.supervisor.is_there() {
+            if tx.supervisor.is_there() && !self.is_stuck(t, broken) {
                 return;
             }
             let chain = tx.extended;
             self.link(t, Turn::Rollback, chain, broken);
+            self.overrule_supervisor(t);
         }
+        self.kill_frozen_carrier(t);
         let follows = self.tx[t].carried.1 && broken == Some(Mutation::NobodyFollowsACarrier);
         if self.tx[t].carrier.is_none() && !self.tx[t].undo_failed && !follows {
             self.see(t, broken);

@@ -14,8 +14,8 @@ pub(crate) const WINDOW: Tick = 1;
 pub(crate) const CAP: Tick = 3;
 /// A living supervisor begins to undo at the deadline, the backup one tick later.
 pub(crate) const GRACE: Tick = 1;
-/// The model ends here: both transactions, one after the other, have had their time.
-pub(crate) const HORIZON: Tick = 7;
+/// What the clock shows, always: longer ago than this counts as long ago. All that is due is due sooner.
+pub(crate) const NOW: Tick = CAP + GRACE + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Power {
@@ -64,7 +64,11 @@ pub(crate) enum Session {
 
 impl Session {
     pub(crate) fn is_alive(self) -> bool {
-        !matches!(self, Self::None | Self::Dead | Self::Over)
+        self != Self::None && !self.is_gone()
+    }
+
+    pub(crate) fn is_gone(self) -> bool {
+        matches!(self, Self::Dead | Self::Over)
     }
 
     pub(crate) fn die(&mut self) {
@@ -167,8 +171,8 @@ pub(crate) struct Tx {
     pub(crate) carried: (bool, bool),
     /// Remembered: since when anything of the change is there.
     pub(crate) dirty_since: Option<Tick>,
-    /// Remembered: how many of supervisor and backup were killed in this boot.
-    pub(crate) guards_killed: u8,
+    /// Remembered: how many of supervisor and backup were killed or frozen in this boot.
+    pub(crate) guards_out: u8,
     /// Remembered: an undo has failed, which a person was told; what they do about it takes its time.
     pub(crate) undo_failed_once: bool,
     /// Remembered: somebody was told that it is confirmed.
@@ -201,7 +205,7 @@ impl Tx {
             journal: 0,
             carried: (false, false),
             dirty_since: None,
-            guards_killed: 0,
+            guards_out: 0,
             undo_failed_once: false,
             told_confirmed: false,
         }
@@ -263,7 +267,7 @@ impl Controller {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Answer {
     Confirmed,
     TooLate,
@@ -273,7 +277,7 @@ pub(crate) enum Answer {
     BadToken,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {
     Arrived,
     /// Everything it needs was there; it is about to link. With what it saw of the chain.
@@ -284,7 +288,7 @@ pub(crate) enum Stage {
 }
 
 /// A confirmation (or an extension) as a process on the target. It outlives the line that brought it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Request {
     pub(crate) tx: u8,
     pub(crate) extends: bool,
@@ -331,7 +335,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(bad: [bool; 2], faults: u8, visits: u8) -> Self {
         Self {
-            now: 0,
+            now: NOW,
             boot: 0,
             power: Power::Up,
             wall_back: false,
