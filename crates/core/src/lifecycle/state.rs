@@ -80,6 +80,20 @@ impl State {
             && !matches!(self, Self::Pending | Self::Connecting | Self::Inspecting | Self::Planned)
     }
 
+    /// Returns whether the host goes on by itself, so that its journal is followed.
+    #[must_use]
+    pub fn is_followed(self) -> bool {
+        matches!(
+            self,
+            Self::Beginning
+                | Self::Armed
+                | Self::Applying
+                | Self::Checking
+                | Self::TargetReady
+                | Self::LocalPassed
+        )
+    }
+
     /// Returns the word used in documents and messages.
     #[must_use]
     pub fn word(self) -> String {

@@ -24,16 +24,7 @@ impl HostTask {
 
     /// Whether the journal is followed: until all has passed, and then as long as others are waited for.
     pub(super) fn is_followed(&self) -> bool {
-        match self.state {
-            State::Beginning
-            | State::Armed
-            | State::Applying
-            | State::Checking
-            | State::TargetReady
-            | State::LocalPassed => true,
-            State::Passed => self.member.is_some(),
-            _ => false,
-        }
+        self.state.is_followed() || (self.state == State::Passed && self.member.is_some())
     }
 
     /// Does what the batch asks of the host as it stands.
