@@ -194,11 +194,29 @@ kill_transaction() {
 		[ -n "$kt_pids" ] || return 0
 		for kt_pid in $kt_pids; do
 			kill -KILL "$kt_pid" 2>/dev/null
+			thaw_process "$kt_pid"
 		done
 		kt_left=$((kt_left - 1))
 		[ "$kt_left" -gt 0 ] || return 1
 		rest 10
 	done
+}
+
+# A frozen cgroup of version 1 keeps even a killed process; version 2 lets it go, and would freeze what is started next.
+# A host that has both mounts the second beside the controllers of the first.
+thaw_process() {
+	while IFS=: read -r _ tp_kind tp_path; do
+		case $tp_kind in
+		'')
+			tp_file=/sys/fs/cgroup$tp_path/cgroup.freeze tp_word=0
+			[ -e "$tp_file" ] || tp_file=/sys/fs/cgroup/unified$tp_path/cgroup.freeze
+			;;
+		freezer) tp_file=/sys/fs/cgroup/freezer$tp_path/freezer.state tp_word=THAWED ;;
+		*) continue ;;
+		esac
+		[ ! -w "$tp_file" ] || echo "$tp_word" >"$tp_file"
+	done 2>/dev/null <"/proc/$1/cgroup"
+	return 0
 }
 
 transaction_pids() {

@@ -131,19 +131,6 @@ kill_supervisor() {
 	thaw_process "$ALIVE_PID"
 }
 
-# A frozen cgroup of version 1 keeps even a killed process; version 2 lets it go.
-thaw_process() {
-	while IFS=: read -r _ tp_kind tp_path; do
-		case $tp_kind in
-		'') tp_file=/sys/fs/cgroup$tp_path/cgroup.freeze tp_word=0 ;;
-		freezer) tp_file=/sys/fs/cgroup/freezer$tp_path/freezer.state tp_word=THAWED ;;
-		*) continue ;;
-		esac
-		[ ! -w "$tp_file" ] || echo "$tp_word" >"$tp_file"
-	done 2>/dev/null <"/proc/$1/cgroup"
-	return 0
-}
-
 # boot ID STAGE: early only files come back, on what is mounted, and nothing that could block; late all the rest.
 verb_boot() {
 	open_tx "$1" || exit 0

@@ -1,7 +1,7 @@
 //! A guard that is itself attacked: frozen, killed, stopped. Whatever is left of it undoes.
 
 use crate::e2e_stage::{Running, Stage, assert_quiet, record, wait_for};
-use snapback_testkit::lab::LabHost;
+use snapback_testkit::lab::{HostKind, LabHost};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,16 @@ fn guard_unit(host: &LabHost) -> String {
     wait_for(host, 15, "test -s /etc/shop/new");
     let id = host.exec_sh("ls /var/lib/snapback/tx").unwrap();
     format!("snapback-{}-guard.service", id.trim())
+}
+
+/// Freezes a unit's processes by the freezer of cgroups' first version, in which even a killed process stays.
+fn freeze_the_old_way(host: &LabHost, unit: &str) {
+    let ice = "/sys/fs/cgroup/freezer/ice";
+    let script = format!(
+        "mount -o remount,bind,rw /sys/fs/cgroup/freezer; mkdir {ice}; for n in 1 2; do for p in $(cat /sys/fs/cgroup/systemd/system.slice/{unit}/cgroup.procs); do \
+         echo $p >{ice}/cgroup.procs || :; done; echo FROZEN >{ice}/freezer.state; done; grep -q FR {ice}/freezer.state; grep -q . {ice}/cgroup.procs"
+    );
+    host.exec_sh(&script).unwrap();
 }
 
 /// Hundredths of a second from the deadline of apply until the record says that all is undone.
@@ -70,7 +80,18 @@ fn assert_undone(host: &LabHost, run: Running) {
 fn a_frozen_supervisor_is_replaced_ten_seconds_after_the_deadline() {
     let stage = Stage::new("stuck");
     let [stopped, frozen] = stage.systemd(["stopped", "frozen"]);
+    let older = stage.lab.host("older").kind(HostKind::Systemd).both_cgroups().boot().unwrap();
     thread::scope(|scope| {
+        scope.spawn(|| {
+            prepare(&older);
+            let run = writer(&stage, "older", 4);
+            let unit = guard_unit(&older);
+            freeze_the_old_way(&older, &unit);
+            let late = undone_after(&older, 40, 4);
+            println!("frozen by an old cgroup: undone {late}0 ms after the deadline");
+            assert!((1000..=1700).contains(&late), "{late}: {}", record(&older));
+            assert_undone(&older, run);
+        });
         scope.spawn(|| {
             prepare(&stopped);
             let run = writer(&stage, "stopped", 4);
@@ -98,7 +119,18 @@ fn a_frozen_supervisor_is_replaced_ten_seconds_after_the_deadline() {
 fn a_frozen_runner_is_killed_at_the_deadline_and_a_killed_supervisor_undoes_at_once() {
     let stage = Stage::new("killed");
     let [runner, killed] = stage.systemd(["runner", "killed"]);
+    let older = stage.lab.host("older").kind(HostKind::Systemd).both_cgroups().boot().unwrap();
     thread::scope(|scope| {
+        scope.spawn(|| {
+            prepare(&older);
+            let run = writer(&stage, "older", 4);
+            let unit = guard_unit(&older).replace("guard", "run");
+            freeze_the_old_way(&older, &unit);
+            let late = undone_after(&older, 20, 4);
+            println!("runner frozen by an old cgroup: undone {late}0 ms after the deadline");
+            assert!((0..=500).contains(&late), "{late}: {}", record(&older));
+            assert_undone(&older, run);
+        });
         scope.spawn(|| {
             prepare(&runner);
             let run = writer(&stage, "runner", 4);

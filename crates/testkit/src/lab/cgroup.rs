@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub(crate) struct HostCgroup {
     path: PathBuf,
+    /// The same, from the lab's name on.
+    own: PathBuf,
 }
 
 impl HostCgroup {
     /// Names the cgroup of a host; with `host` empty, that of the whole lab.
     pub(crate) fn of(lab: &str, host: &str) -> Result<Self, LabError> {
-        Ok(Self { path: hierarchy()?.join("snapback-lab").join(lab).join(host) })
+        let own = Path::new(lab).join(host);
+        Ok(Self { path: hierarchy()?.join("snapback-lab").join(&own), own })
     }
 
     /// Makes it.
@@ -46,6 +49,9 @@ impl HostCgroup {
             return Ok(());
         }
         write(&self.path.join("cgroup.kill"), "1")?;
+        // What the old freezer holds dies only once it is let go.
+        let frozen = old_freezer().map(|freezer| freezer.join("snapback-lab").join(&self.own));
+        frozen.iter().for_each(|own| thaw_below(own));
         let end = Instant::now() + Duration::from_secs(10);
         while self.is_populated()? {
             if Instant::now() > end {
@@ -64,9 +70,11 @@ impl HostCgroup {
         Ok(events.exists() && read(&events)?.contains("populated 1"))
     }
 
-    /// Removes it and everything below.
+    /// Removes it and everything below; what a host had in the old trees, too, where the machine has those mounted.
     pub(crate) fn remove(&self) {
         remove_tree(&self.path);
+        let old = [Some(PathBuf::from("/sys/fs/cgroup/systemd")), old_freezer()];
+        old.iter().flatten().for_each(|tree| remove_tree(&tree.join("snapback-lab").join(&self.own)));
     }
 
     /// The machine's id of the host's PID 1.
@@ -97,6 +105,34 @@ fn hierarchy() -> Result<PathBuf, LabError> {
     make_dir(&own)?;
     run(&["mount", "-t", "cgroup2", "cgroup2", &own.to_string_lossy()])?;
     Ok(own)
+}
+
+/// Where the freezer of cgroups' first version is mounted.
+fn old_freezer() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find_map(|fields| match fields[..] {
+        [_, at, "cgroup", options, ..] if options.split(',').any(|o| o == "freezer") => Some(at.into()),
+        _ => None,
+    })
+}
+
+/// Mounts it where the machine doesn't have it, so that what it holds can be let go.
+pub(crate) fn ensure_old_freezer() -> Result<(), LabError> {
+    if old_freezer().is_some() {
+        return Ok(());
+    }
+    let own = Path::new(RUN).join("freezer");
+    make_dir(&own)?;
+    run(&["mount", "-t", "cgroup", "-o", "freezer", "cgroup", &own.to_string_lossy()]).map(drop)
+}
+
+fn thaw_below(cgroup: &Path) {
+    for entry in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            thaw_below(&entry.path());
+        }
+    }
+    let _ = fs::write(cgroup.join("freezer.state"), "THAWED");
 }
 
 fn remove_tree(cgroup: &Path) {

@@ -93,7 +93,12 @@ impl LabHost {
             (file.to_string_lossy(), self.cgroup.path().to_string_lossy(), self.root());
         let argv =
             ["sh", "-c", &line, &script, &cgroup, &root.to_string_lossy(), &self.name, &self.paths.netns];
-        run(&[&argv[..], &[self.kind.init()]].concat()).map(drop)
+        let last = match self.kind {
+            HostKind::Systemd if self.paths.both_cgroups().exists() => "both",
+            HostKind::Systemd => "unified",
+            other => other.init(),
+        };
+        run(&[&argv[..], &[last]].concat()).map(drop)
     }
 
     /// Takes its power away: every process is killed at once, nothing is told, and it stays off.

@@ -74,6 +74,11 @@ impl HostPaths {
         self.disk.join("console")
     }
 
+    /// Is there if it is to have both versions of cgroups.
+    pub(crate) fn both_cgroups(&self) -> PathBuf {
+        self.disk.join("both-cgroups")
+    }
+
     /// The image of a disk for its state.
     pub(crate) fn state_disk(&self) -> PathBuf {
         self.disk.join("state-disk")

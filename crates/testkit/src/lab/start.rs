@@ -1,12 +1,13 @@
 //! A host that doesn't exist yet.
 
+use super::cgroup::ensure_old_freezer;
 use super::disk;
 use super::error::LabError;
 use super::host::LabHost;
 use super::keys;
 use super::kind::HostKind;
 use super::network;
-use super::paths::check_name;
+use super::paths::{check_name, write};
 use super::world::Lab;
 
 /// What a host is to be like; [`HostPlan::boot`] makes it.
@@ -17,6 +18,7 @@ pub struct HostPlan<'lab> {
     name: String,
     kind: HostKind,
     state_disk: Option<StateDisk>,
+    both_cgroups: bool,
 }
 
 /// A disk of its own for a host's state, and what bounds it.
@@ -31,12 +33,18 @@ pub(crate) enum StateDisk {
 impl<'lab> HostPlan<'lab> {
     /// Plans a plain host.
     pub(crate) fn new(lab: &'lab Lab, name: &str) -> Self {
-        Self { lab, name: name.to_owned(), kind: HostKind::Plain, state_disk: None }
+        Self { lab, name: name.to_owned(), kind: HostKind::Plain, state_disk: None, both_cgroups: false }
     }
 
     /// Sets what it runs as PID 1.
     pub fn kind(mut self, kind: HostKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// Gives a systemd host both versions of cgroups, as distributions of some years ago had them.
+    pub fn both_cgroups(mut self) -> Self {
+        self.both_cgroups = true;
         self
     }
 
@@ -62,6 +70,10 @@ impl<'lab> HostPlan<'lab> {
             HostKind::Plain => disk::hand_power_to_busybox(&paths)?,
             HostKind::OpenRc | HostKind::Sysvinit => network::describe(&paths, index)?,
             HostKind::Systemd | HostKind::OpenWrt => {}
+        }
+        if self.both_cgroups {
+            ensure_old_freezer()?;
+            write(&paths.both_cgroups(), "")?;
         }
         if let Some(state) = self.state_disk {
             disk::mount_state_disk(&paths, state)?;
