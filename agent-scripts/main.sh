@@ -112,6 +112,13 @@ install_agent() {
 	AGENT=$in_dir/agent.sh
 }
 
+# What nobody has found out yet: with -u no name may be asked for that was never set.
+know_nothing() {
+	ID='' TX='' JOB='' WHY='' PENDING='' NAP_FILE=/dev/null
+	DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' DESPITE=''
+	CHECK_LINE=check RESTORE_CAP='' KEEP_LABELS='' LIST_QUICKLY='' LIST_COUNT=0 no_last=''
+}
+
 main() {
 	AGENT=$0
 	NONCE=$1 STATE_DIR=$2 HOW=$3 INBOX=$4 VERB=$5
@@ -122,7 +129,7 @@ main() {
 	umask 077
 	set -u
 	[ "$INBOX" != - ] || INBOX=
-	CHECK_LINE=check DESPITE='' RESTORE_CAP='' ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' DURABLE_TX='' KEEP_LABELS='' LIST_QUICKLY='' LIST_COUNT=0 no_last='' NAP_FILE=/dev/null
+	know_nothing
 	[ "$VERB" != moves ] || { state_moves && exit 0; }
 	cd / || exit 1
 	probe_tools

@@ -21,7 +21,8 @@ set -u
 . "$1"
 umask 077
 AGENT=- NONCE=n HOW=plain INBOX='' VERB=- SH=sh SETSID='' UID_NOW=0 BACKEND=bare NOEXEC=0 CP_KEEPS_ALL=1
-ID='' TX='' JOB='' WHY='' PENDING='' DECISION='' EXTENDED=0 DEADLINE_TURN='' KEEP_LABELS='' no_last='' NAP_FILE=/dev/null STAT_MTIME=%Y STATE_DEVICE=0
+STAT_MTIME=%Y STATE_DEVICE=0
+know_nothing
 durable() { :; }
 kill_transaction() { :; }
 # Asleep, not spinning: five that spin would keep the one that works from its processor.

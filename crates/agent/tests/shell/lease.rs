@@ -258,7 +258,8 @@ const BEGINNER: &str = r#"
 set -u
 . "$1"
 umask 077
-me=$2 other=$3 ROOT=$4 NONCE=n VERB=- INBOX='' HOW=plain no_last=''
+me=$2 other=$3 ROOT=$4 NONCE=n VERB=- INBOX='' HOW=plain
+know_nothing
 SPEC_owner=o SPEC_branch=- SPEC_url=- SPEC_comment=''
 tell_pending() { :; }
 tell() { :; }
