@@ -70,20 +70,14 @@ async fn undo_split(global: &GlobalArgs, args: AgainArgs, record: &RunRecord) ->
         return Ok(ExitCode::Good as u8);
     }
     let mut fleet = wiring::load_hosts(&args.run.fleet(), &select, Some(confirmed))?;
-    wiring::open_protected(&args.care, &mut fleet);
+    wiring::open_protected(&args.go.care, &mut fleet);
     // Hosts that were confirmed by a run that this one went on with go back to before that.
     rollback::go_back(&mut fleet, &wiring::records(global)?.origin_of(record));
     jumps::keep_apart(global, &mut fleet).await?;
     let comment = format!("undoes what run {run} has confirmed of a split batch");
-    let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
+    let spec = wiring::run_spec(&fleet, &comment, args.go.volatile_guard);
     let origin = Origin { vars, continues: None };
-    perform(
-        global,
-        &fleet,
-        (spec, origin),
-        Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() },
-    )
-    .await
+    perform(global, &fleet, (spec, origin), Consent::of(&args.go)).await
 }
 
 fn vars_of(args: &AgainArgs, record: &RunRecord) -> Vec<(String, String)> {
@@ -138,7 +132,7 @@ async fn go_on(
         true => Fleet { jobs: Vec::new(), ..whole.clone() },
         false => wiring::load_hosts(&args.run.fleet(), &select, Some(left))?,
     };
-    wiring::open_protected(&args.care, &mut fleet);
+    wiring::open_protected(&args.go.care, &mut fleet);
     jumps::keep_apart(global, &mut fleet).await?;
     if going == Going::On {
         let hosts: Vec<HostName> = fleet.jobs.iter().map(|job| job.host.clone()).collect();
@@ -147,10 +141,10 @@ async fn go_on(
         // Their checks may come with files.
         fleet.contents.extend(whole.contents);
     }
-    let comment = if args.comment.is_empty() { &record.header.comment } else { &args.comment };
-    let spec = wiring::run_spec(&fleet, comment, args.volatile_guard);
+    let comment = if args.go.comment.is_empty() { &record.header.comment } else { &args.go.comment };
+    let spec = wiring::run_spec(&fleet, comment, args.go.volatile_guard);
     let origin = Origin { vars, continues: Some(continued) };
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() };
+    let consent = Consent::of(&args.go);
     perform(global, &fleet, (spec, origin), consent).await
 }
 

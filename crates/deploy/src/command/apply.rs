@@ -1,7 +1,7 @@
 //! `deploy FLEET`: plan, ask, change.
 
 use super::compensate::warn_of_leftovers;
-use crate::args::{ApplyArgs, GlobalArgs, Output};
+use crate::args::{ApplyArgs, GlobalArgs, GoArgs, Output};
 use crate::exit::Usage;
 use crate::faces::{self, Faces, complain, print};
 use crate::interrupt::{self, Interrupt};
@@ -29,12 +29,12 @@ const LONGEST_SHOWN: usize = 64 * 1024;
 pub(crate) async fn run(global: GlobalArgs, args: ApplyArgs) -> anyhow::Result<u8> {
     let path = args.fleet.clone().unwrap_or_else(|| PathBuf::from("./fleet.toml"));
     let mut fleet = wiring::load_fleet_for(&path, &args.select, args.confirm.map(Into::into))?;
-    wiring::open_protected(&args.care, &mut fleet);
+    wiring::open_protected(&args.go.care, &mut fleet);
     jumps::keep_apart(&global, &mut fleet).await?;
     fleet.course.stop_after = args.stop_after;
     judge_stop(&fleet)?;
-    let spec = wiring::run_spec(&fleet, &args.comment, args.volatile_guard);
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() };
+    let spec = wiring::run_spec(&fleet, &args.go.comment, args.go.volatile_guard);
+    let consent = Consent::of(&args.go);
     let origin = Origin { vars: args.select.vars, continues: None };
     perform(&global, &fleet, (spec, origin), consent).await
 }
@@ -51,6 +51,11 @@ pub(super) struct Consent {
 }
 
 impl Consent {
+    /// As it was typed.
+    pub(super) fn of(go: &GoArgs) -> Self {
+        Self { yes: go.yes, dry_run: go.dry_run, lock_wait: go.care.wait() }
+    }
+
     fn locking(self) -> Locking {
         let wait = self.lock_wait;
         match self {

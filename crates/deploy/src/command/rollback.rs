@@ -17,7 +17,7 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
         return settle::run(global, args.pending, settle::Verb::Rollback).await;
     }
     let mut fleet = wiring::load_fleet(&args.pending.target, &args.pending.select)?;
-    wiring::open_protected(&args.care, &mut fleet);
+    wiring::open_protected(&args.go.care, &mut fleet);
     let asker = wiring::asker(&global)?;
     if is_any_open(&asker, &fleet).await {
         if args.to.is_some() {
@@ -35,10 +35,11 @@ pub(crate) async fn run(global: GlobalArgs, args: RollbackArgs) -> anyhow::Resul
     };
     go_back(&mut fleet, &to);
     jumps::keep_apart(&global, &mut fleet).await?;
-    let comment = if args.comment.is_empty() { format!("back to before {to}") } else { args.comment.clone() };
-    let spec = wiring::run_spec(&fleet, &comment, args.volatile_guard);
+    let comment =
+        if args.go.comment.is_empty() { format!("back to before {to}") } else { args.go.comment.clone() };
+    let spec = wiring::run_spec(&fleet, &comment, args.go.volatile_guard);
     let origin = Origin { vars: args.pending.select.vars.clone(), continues: None };
-    let consent = Consent { yes: args.yes, dry_run: args.dry_run, lock_wait: args.care.wait() };
+    let consent = Consent::of(&args.go);
     let code = perform(&global, &fleet, (spec, origin), consent).await?;
     if code == ExitCode::Good as u8 {
         complain("the fleet file still says what was undone: deploying it again brings it back");
