@@ -19,13 +19,14 @@ use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 
 /// What `cargo xtask model` searches besides.
-const LARGER: [Space; 6] = [
+const LARGER: [Space; 7] = [
     space(1, 0, Second::Plain),
     space(2, 1, Second::None),
     space(3, 0, Second::None),
     space(0, 0, Second::Whole),
     space(0, 1, Second::Plain),
     space(1, 1, Second::Plain),
+    space(2, 0, Second::Plain),
 ];
 
 const fn space(faults: u8, visits: u8, second: Second) -> Space {
