@@ -11,6 +11,7 @@ use snapback_core::inspection::{
 };
 use snapback_core::job::HostJob;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The longest text kept for a diff, in bytes. The target sends no longer ones; a hostile one is cut here.
 const LONGEST_TEXT: usize = 64 * 1024 + 1;
@@ -71,11 +72,11 @@ impl Inspected {
 
     /// Ends the hearing: texts are put where they belong if they arrived whole and are text.
     pub fn settle(&mut self) {
-        let texts = std::mem::take(&mut self.texts);
+        let mut texts = std::mem::take(&mut self.texts);
         for (n, change) in self.inspection.changes.iter_mut().enumerate() {
             let ChangeInspection::Files { differ, .. } = change else { continue };
             for found in differ {
-                let text = texts.get(&(n, found.entry)).cloned().unwrap_or_default();
+                let text = texts.remove(&(n, found.entry)).unwrap_or_default();
                 found.text = whole_text(text, &found.now);
             }
         }
@@ -188,7 +189,7 @@ fn path_state(f: &Fields<'_>) -> PathState {
 }
 
 /// The target's tools end every line, so a file without a last newline comes one byte too long.
-fn whole_text(mut bytes: Vec<u8>, now: &PathState) -> Option<String> {
+fn whole_text(mut bytes: Vec<u8>, now: &PathState) -> Option<Arc<str>> {
     if now.kind != PathKind::File {
         return None;
     }
@@ -199,7 +200,7 @@ fn whole_text(mut bytes: Vec<u8>, now: &PathState) -> Option<String> {
     if bytes.len() != size || bytes.contains(&0) {
         return None;
     }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(bytes).ok().map(Arc::from)
 }
 
 #[cfg(test)]
@@ -212,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_text_counts_only_when_it_is_whole() {
-        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(4)), Some("a\nb\n".to_owned()));
-        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(3)), Some("a\nb".to_owned()));
+        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(4)), Some("a\nb\n".into()));
+        assert_eq!(whole_text(b"a\nb\n".to_vec(), &state(3)), Some("a\nb".into()));
         assert_eq!(whole_text(b"a\n".to_vec(), &state(4)), None);
         assert_eq!(whole_text(b"\xff\n".to_vec(), &state(2)), None);
     }

@@ -105,7 +105,11 @@ pub fn size(parts: &[Content]) -> u64 {
     parts.iter().map(Content::len).sum()
 }
 
-/// An archive that is written to memory, except for the bytes of large files, which are named and streamed.
+/// From this length on, in bytes, content stays where it is, for all hosts that get it.
+const WORTH_SHARING: usize = 2048;
+
+/// An archive that is written to memory, except for content that is shared between hosts, and for the bytes of large
+/// files, which are named and streamed.
 struct Archive<'a> {
     contents: &'a Contents,
     parts: Vec<Content>,
@@ -241,9 +245,10 @@ impl<'a> Archive<'a> {
     fn content(&mut self, path: &str, hash: &Sha256Hex, mode: u32) -> Result<(), PayloadError> {
         let content = self.contents.get(hash).ok_or_else(|| PayloadError::MissingContent(hash.clone()))?;
         match content {
-            Content::Bytes(bytes) => self.bytes(path, bytes, mode),
-            Content::File { len, .. } => {
-                // The header alone goes to memory; then the file is named, and its padding follows.
+            Content::Bytes(bytes) if bytes.len() < WORTH_SHARING => self.bytes(path, bytes, mode),
+            _ => {
+                // The header alone goes to memory; then the content is named, and its padding follows.
+                let len = &content.len();
                 self.open.append_data(&mut header(*len, mode), path, io::empty())?;
                 self.flush();
                 self.parts.push(content.clone());
@@ -388,6 +393,35 @@ mod tests {
         assert_eq!(whole_seconds(Duration::from_millis(1)), 1);
         assert_eq!(whole_seconds(Duration::from_secs(5)), 5);
         assert_eq!(centiseconds(Duration::from_millis(501)), 51);
+    }
+
+    #[test]
+    fn what_all_hosts_get_is_in_memory_once() {
+        let (long, short) = (Sha256Hex("a".repeat(64)), Sha256Hex("b".repeat(64)));
+        let bytes: std::sync::Arc<[u8]> = vec![b'x'; WORTH_SHARING].into();
+        let contents = Contents::from([
+            (long.clone(), Content::Bytes(bytes.clone())),
+            (short.clone(), Content::Bytes((*b"short").into())),
+        ]);
+        let mut archive = Archive::new(&contents);
+        archive.content("long", &long, 0o644).unwrap();
+        archive.content("short", &short, 0o644).unwrap();
+        let parts = archive.finish(false).unwrap();
+        assert!(
+            parts
+                .iter()
+                .any(|part| matches!(part, Content::Bytes(part) if std::sync::Arc::ptr_eq(part, &bytes)))
+        );
+        let whole: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| match part {
+                Content::Bytes(bytes) => bytes.to_vec(),
+                Content::File { .. } => panic!("{part:?}"),
+            })
+            .collect();
+        let mut archive = tar::Archive::new(whole.as_slice());
+        let sizes: Vec<u64> = archive.entries().unwrap().map(|entry| entry.unwrap().size()).collect();
+        assert_eq!(sizes, [WORTH_SHARING as u64, 5, 0]);
     }
 
     #[test]

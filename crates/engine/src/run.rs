@@ -135,6 +135,7 @@ impl Run {
             undo_slots: Semaphore::new(parts.spec.parallel.max(1)),
             spec: Arc::new(parts.spec),
             contents: parts.contents,
+            known_texts: Default::default(),
             dir: parts.dir,
             connector: parts.connector,
             events: parts.events,
@@ -243,6 +244,9 @@ impl Run {
     /// Writes the record down as far as it is known: what was to be done, whose end is known already, and the tokens
     /// of those that may be begun.
     fn begin_record(&mut self) -> io::Result<()> {
+        // The plan has been shown.
+        self.tasks.iter_mut().for_each(HostTask::forget_texts);
+        self.shared.known_texts().clear();
         let run = self.shared.spec.run.clone();
         let mut first = vec![Entry::Run(self.header.clone())];
         first.extend(self.tasks.iter().filter_map(|task| {

@@ -4,7 +4,7 @@ use crate::seam::{Later, Piece, RunError};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter};
 
 const CHUNK: usize = 64 * 1024;
 
@@ -52,8 +52,9 @@ pub(crate) async fn inspect(pieces: &[Piece]) -> Result<(), BadSource> {
     Ok(())
 }
 
-/// Writes all pieces, then closes the writer.
-pub(crate) async fn feed<W: AsyncWrite + Unpin>(mut writer: W, pieces: &[Piece]) -> Result<(), BadSource> {
+/// Writes all pieces, then closes the writer. Small ones are collected: each write would be a packet of its own.
+pub(crate) async fn feed<W: AsyncWrite + Unpin>(writer: W, pieces: &[Piece]) -> Result<(), BadSource> {
+    let mut writer = BufWriter::with_capacity(CHUNK, writer);
     for piece in pieces {
         let fed = match piece {
             Piece::Bytes(bytes) => write(&mut writer, bytes).await,
@@ -66,7 +67,7 @@ pub(crate) async fn feed<W: AsyncWrite + Unpin>(mut writer: W, pieces: &[Piece])
             Err(Stopped::Bad(bad)) => return Err(bad),
         }
     }
-    // A pipe has nothing to flush; an error here means what `Unwanted` means.
+    // An error here means what `Unwanted` means.
     let _ = writer.shutdown().await;
     Ok(())
 }
@@ -78,8 +79,9 @@ async fn write<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Each as it comes: whoever reads it waits for it.
+/// Each as it comes: whoever reads it waits for it, and for what stands before it.
 async fn relay<W: AsyncWrite + Unpin>(writer: &mut W, later: &Later) -> Result<(), Stopped> {
+    writer.flush().await.map_err(|_| Stopped::Unwanted)?;
     while let Some(bytes) = later.next().await {
         write(writer, &bytes).await?;
         writer.flush().await.map_err(|_| Stopped::Unwanted)?;

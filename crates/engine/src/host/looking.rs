@@ -93,6 +93,7 @@ impl HostTask {
 
     fn judge_inspection(&mut self, mut heard: Heard) {
         heard.inspected.settle();
+        heard.inspected.inspection.share_texts(&mut self.shared.known_texts());
         heard.inspected.inspection.pending = heard.pending;
         heard.inspected.inspection.lease = heard.lease.filter(|_| !heard.leased);
         self.inspected = heard.inspected;

@@ -153,7 +153,7 @@ pub(crate) fn present(hash: &str, size: u64) -> PathState {
 pub(crate) fn differ(now: Vec<(usize, PathState, Option<&str>)>, delete: &[&str]) -> ChangeInspection {
     let differ = now
         .into_iter()
-        .map(|(entry, now, text)| PathDiffers { entry, now, text: text.map(str::to_owned) })
+        .map(|(entry, now, text)| PathDiffers { entry, now, text: text.map(Into::into) })
         .collect();
     ChangeInspection::Files { differ, delete: delete.iter().map(|p| (*p).to_owned()).collect() }
 }
