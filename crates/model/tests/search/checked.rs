@@ -111,10 +111,10 @@ impl Space {
             return None;
         }
         Self::check_moves(last, &mut next, action);
-        for slot in &mut next.request {
+        for slot in 0..2 {
             // Nobody hears it, so nobody needs it.
-            if slot.is_some_and(|r| !r.heard && matches!(r.stage, Stage::Answered(_))) {
-                *slot = None;
+            if next.request[slot].is_some_and(|r| !r.heard && matches!(r.stage, Stage::Answered(_))) {
+                next.take_answered(slot);
             }
         }
         next.set_clock();

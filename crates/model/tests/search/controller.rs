@@ -3,7 +3,7 @@
 use crate::forget::has_begun;
 use crate::rules::Mutation;
 use crate::world::{
-    APPLIED, APPLYING, ARMED, Answer, Broken, Decider, Done, END, Line, READY, ROLLING_BACK, Request,
+    APPLIED, APPLYING, ARMED, Answer, Broken, By, Decider, Done, END, Line, READY, ROLLING_BACK, Request,
     Session, Stage, World,
 };
 use snapback_core::lifecycle::{Input, State, step};
@@ -210,11 +210,19 @@ impl World {
         true
     }
 
+    /// Takes one away that has answered; what it carries out it goes on with.
+    pub(crate) fn take_answered(&mut self, slot: usize) {
+        self.request[slot] = None;
+        for tx in self.tx.iter_mut().filter(|tx| tx.carrier == Some(By::Request(slot as u8))) {
+            tx.carrier = Some(By::Detached);
+        }
+    }
+
     pub(crate) fn hear_answer(&mut self, slot: usize) -> bool {
         let Some(request) = self.request[slot] else { return false };
         let (Stage::Answered(answer), true) = (request.stage, request.heard) else { return false };
         let c = usize::from(request.tx);
-        self.request[slot] = None;
+        self.take_answered(slot);
         match answer {
             Answer::Confirmed => self.hear(c, Input::ConfirmedFresh),
             Answer::TooLate | Answer::BadToken => self.hear(c, Input::ConfirmFailed),

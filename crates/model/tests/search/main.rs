@@ -19,7 +19,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 
 /// What `cargo xtask model` searches besides.
-const LARGER: [Space; 7] = [
+const LARGER: [Space; 8] = [
     space(1, 0, Second::Plain),
     space(2, 1, Second::None),
     space(3, 0, Second::None),
@@ -27,6 +27,7 @@ const LARGER: [Space; 7] = [
     space(0, 1, Second::Plain),
     space(1, 1, Second::Plain),
     space(2, 0, Second::Plain),
+    space(1, 0, Second::Whole),
 ];
 
 const fn space(faults: u8, visits: u8, second: Second) -> Space {
