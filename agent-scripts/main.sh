@@ -11,7 +11,7 @@ clean_up() {
 	else
 		set -- "$TX/job/c" "$TX/job/h" "$TX/job/vars"
 	fi
-	rm -rf "$@" "$TX"/job/failsafe.* "$TX/job/k" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" \
+	rm -rf "$@" "$TX"/job/failsafe.* "$TX/job/k" "$TX/reserve" "$TX/reserve.copies" "$TX/lock" "$TX/agent.sh" "$TX/report" "$TX/pulse" \
 		"$TX"/candidate.* "$TX"/carrier.* "$TX"/follower.* "$TX"/*.woken "$TX"/red.*
 	prune
 }

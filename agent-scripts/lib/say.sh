@@ -35,6 +35,10 @@ last_line() {
 refuse() {
 	rf_reason=$1
 	shift
+	if is_taken_over; then
+		rf_reason=taken_over
+		set -- "this session was silent for so long that the host was taken over before anything was armed"
+	fi
 	discard_quietly
 	tell "refused reason=$rf_reason -- $*"
 	tell end

@@ -140,6 +140,7 @@ arm() {
 	if [ "$HOOK" != none ]; then
 		install_hook || refuse no_boot_hook "the boot hook could not be installed"
 	fi
+	draw_lot arm || refuse lot "it is not known whether another session has taken the host"
 	read_now
 	note armed "$NOW $BOOT_ID" && durable "$TX/armed" "$TX" "$STATE_DIR/tx" "$STATE_DIR" ||
 		refuse no_space "the arming could not be written down"

@@ -13,12 +13,19 @@ resolve() {
 	case $1 in contact | backup) overrule_stuck ;; esac
 	if [ -z "$DECISION" ]; then
 		if is_unarmed; then
-			is_alive "$TX/holder" || discard_dead
+			if ! is_alive "$TX/holder"; then
+				discard_dead
+			elif [ "$1" = contact ]; then
+				discard_stalled
+			fi
 			return 0
 		fi
 		if is_alive "$TX/supervisor" && [ "$1" != boot ]; then return 0; fi
 		# Between the mark and the supervisor's first breath the session that arms is the one to wait for.
-		if ! [ -s "$TX/supervisor" ] && is_alive "$TX/holder"; then return 0; fi
+		if ! [ -s "$TX/supervisor" ] && is_alive "$TX/holder"; then
+			[ "$1" = contact ] && is_stalled || return 0
+			end_holder
+		fi
 		decide_rollback "the guard found the change unconfirmed and its supervisor gone ($1)"
 	fi
 	case $1 in

@@ -22,7 +22,7 @@ tell_pending() {
 			;;
 		esac
 		tp_age=$(($(date -u +%s) - $(stat -c %Y "$TX/holder")))
-		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left owner=$SPEC_owner branch=$SPEC_branch url=$SPEC_url -- $SPEC_comment"
+		tell "pending tx=$ID state=$STATE age=$tp_age left=$tp_left over_in=$(over_in) owner=$SPEC_owner branch=$SPEC_branch url=$SPEC_url -- $SPEC_comment"
 		case $STATE in
 		rollback_failed) tell_items pending_item ;;
 		armed | applying | applied | ready) tell_red ;;

@@ -247,6 +247,7 @@ fn pending(f: &Fields<'_>) -> Pending {
         state: visible(&f.word_of("state")),
         age: f.number("age"),
         left: f.get("left").and_then(|v| v.parse().ok()),
+        over_in: f.get("over_in").and_then(|v| v.parse().ok()),
     }
 }
 

@@ -11,6 +11,7 @@ const PARTS: &[&str] = &[
     include_str!("../../../agent-scripts/lib/record.sh"),
     include_str!("../../../agent-scripts/lib/turn.sh"),
     include_str!("../../../agent-scripts/lib/bar.sh"),
+    include_str!("../../../agent-scripts/lib/stall.sh"),
     include_str!("../../../agent-scripts/lib/lease.sh"),
     include_str!("../../../agent-scripts/lib/mount.sh"),
     include_str!("../../../agent-scripts/lib/step.sh"),

@@ -214,6 +214,9 @@ pub struct Pending {
     pub age: u64,
     /// Seconds until the guard undoes it, when it is armed and undecided.
     pub left: Option<u64>,
+    /// Seconds until it may be taken over, when nothing is armed and its session does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_in: Option<u64>,
 }
 
 #[cfg(test)]

@@ -116,6 +116,8 @@ fn row_cells(row: &StatusRow, palette: Palette) -> [String; 3] {
 fn open(pending: &Pending, palette: Palette) -> String {
     let mut parts = vec![format!("{} since {} by {}", pending.state, age(pending.age), pending.owner)];
     parts.extend(pending.left.map(|left| format!("undoes in {}", limit(Duration::from_secs(left)))));
+    let over = |left| format!("silent: may be taken over in {}", limit(Duration::from_secs(left)));
+    parts.extend(pending.over_in.map(over));
     parts.extend((!pending.comment.is_empty()).then(|| pending.comment.clone()));
     parts.extend(Some(pending.origin.told()).filter(|origin| !origin.is_empty()));
     let text = one_line(&parts.join(", "));

@@ -22,6 +22,7 @@ mod private;
 mod races;
 mod resort;
 mod scripts;
+mod stalled;
 mod struck;
 mod swaps;
 mod target;

@@ -62,7 +62,7 @@ impl Verdict {
     /// The host said no before anything was armed.
     pub(crate) fn refused(reason: &str, text: &str, pending: Option<&Pending>) -> Self {
         let hint = match reason {
-            "stale_plan" => "run deploy again",
+            "stale_plan" | "taken_over" => "run deploy again",
             "no_boot_hook" | "volatile_state" => {
                 "pass --volatile-guard if a reboot inside the window is no worry"
             }
@@ -189,7 +189,14 @@ fn become_hint(why: &str) -> &'static str {
 fn locked_by(other: &Pending) -> String {
     let until = match other.left {
         Some(left) => format!("its guard decides in {left} s"),
-        None => format!("it is {}", other.state),
+        None => match other.over_in {
+            Some(left) => {
+                format!(
+                    "nothing is armed there yet, and unless its session goes on it may be taken over in {left} s"
+                )
+            }
+            None => format!("it is {}", other.state),
+        },
     };
     let what = what_for(&other.origin, &other.comment);
     format!("{} holds the host with run {}{what}, begun {} s ago; {until}", other.owner, other.tx, other.age)

@@ -167,6 +167,7 @@ pub(crate) fn pending(owner: &str) -> Pending {
         state: "applied".to_owned(),
         age: 300,
         left: Some(40),
+        over_in: None,
     }
 }
 
