@@ -11,8 +11,8 @@ pub(crate) enum Forgets {
     Compared,
 }
 
-/// A boot before this one.
-const EARLIER: u8 = 1;
+/// A boot before this one, whichever follows.
+const EARLIER: u8 = u8::MAX;
 
 impl World {
     /// Sets the clock back to `NOW` and all that is remembered of it with it: only how long ago something was counts, and
