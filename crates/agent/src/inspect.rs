@@ -10,18 +10,45 @@ use snapback_core::inspection::{
     SnapshotSpace,
 };
 use snapback_core::job::HostJob;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The longest text kept for a diff, in bytes. The target sends no longer ones; a hostile one is cut here.
 const LONGEST_TEXT: usize = 64 * 1024 + 1;
+
+/// Texts that hosts have told, each in memory once, however many have it: the hosts of a fleet are alike, and their diffs
+/// are what a plan takes memory for. Known by the text itself, since a hash is only what a host says.
+#[derive(Clone, Debug, Default)]
+pub struct KnownTexts(Arc<Mutex<HashSet<Arc<str>>>>);
+
+impl KnownTexts {
+    /// Forgets all of them; who holds one keeps it.
+    pub fn clear(&self) {
+        self.all().clear();
+    }
+
+    fn share(&self, text: Arc<str>) -> Arc<str> {
+        let mut all = self.all();
+        if let Some(same) = all.get(&text) {
+            return same.clone();
+        }
+        all.insert(text.clone());
+        text
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// An inspection as it is heard.
 #[derive(Clone, Debug, Default)]
 pub struct Inspected {
     /// What is known so far; complete once the agent's end mark was read.
     pub inspection: Inspection,
-    texts: BTreeMap<(usize, usize), Vec<u8>>,
+    known: KnownTexts,
+    /// Whose text is being heard, and what was heard of it.
+    open: Option<((usize, usize), Vec<u8>)>,
     paths: BTreeMap<(usize, String), usize>,
     texts_of: usize,
     digest_seen: bool,
@@ -47,6 +74,12 @@ impl Inspected {
         inspected
     }
 
+    /// The same, with texts that other hosts have told before in memory once.
+    #[must_use]
+    pub fn sharing(self, known: KnownTexts) -> Self {
+        Self { known, ..self }
+    }
+
     /// Hears one line.
     pub fn hear(&mut self, line: &InspectLine) {
         match line {
@@ -70,15 +103,12 @@ impl Inspected {
         differ.iter().map(|d| d.entry)
     }
 
-    /// Ends the hearing: texts are put where they belong if they arrived whole and are text.
-    pub fn settle(&mut self) {
-        let mut texts = std::mem::take(&mut self.texts);
-        for (n, change) in self.inspection.changes.iter_mut().enumerate() {
-            let ChangeInspection::Files { differ, .. } = change else { continue };
-            for found in differ {
-                let text = texts.remove(&(n, found.entry)).unwrap_or_default();
-                found.text = whole_text(text, &found.now);
-            }
+    /// Ends the text that was being heard: it is put where it belongs if it arrived whole and is text.
+    fn settle(&mut self) {
+        let Some(((n, e), bytes)) = self.open.take() else { return };
+        let Some(ChangeInspection::Files { differ, .. }) = self.inspection.changes.get_mut(n) else { return };
+        if let Some(found) = differ.iter_mut().find(|found| found.entry == e) {
+            found.text = whole_text(bytes, &found.now).map(|text| self.known.share(text));
         }
     }
 
@@ -88,7 +118,10 @@ impl Inspected {
         match f.word {
             "hello" => self.inspection.guard = guard_facts(&f, &self.inspection.guard.limits),
             "limit" => self.inspection.guard.limits.push(visible(f.text)),
-            "texts" => self.texts_of = n,
+            "texts" => {
+                self.settle();
+                self.texts_of = n;
+            }
             "space" => {
                 self.inspection.space = Some(SnapshotSpace {
                     copies_bytes: f.number::<u64>("copies_kib").saturating_mul(1024),
@@ -97,6 +130,7 @@ impl Inspected {
                 });
             }
             "state_digest" => {
+                self.settle();
                 self.inspection.state_digest = f.word_of("sum");
                 self.digest_seen = true;
             }
@@ -110,7 +144,10 @@ impl Inspected {
     fn hear_change(&mut self, n: usize, f: &Fields<'_>) {
         match (self.inspection.changes.get_mut(n), f.word) {
             (Some(ChangeInspection::Files { differ, .. }), "path") => {
-                differ.push(PathDiffers { entry: f.number("e"), now: path_state(f), text: None });
+                let now = path_state(f);
+                // Of an empty file no line is told.
+                let text = (now.kind == PathKind::File && now.size == 0).then(|| Arc::from(""));
+                differ.push(PathDiffers { entry: f.number("e"), now, text });
             }
             (Some(ChangeInspection::Files { delete, .. }), "delete") => delete.push(f.text.to_owned()),
             (Some(ChangeInspection::Script { as_wanted }), "script") => {
@@ -132,7 +169,11 @@ impl Inspected {
             })
             .next_back();
         if let Some((at, e)) = found {
-            let text = self.texts.entry((n, e)).or_default();
+            // One after the other, as grep tells them: what comes in pieces is not whole.
+            if self.open.as_ref().is_none_or(|(whose, _)| *whose != (n, e)) {
+                self.settle();
+            }
+            let (_, text) = self.open.get_or_insert_with(|| ((n, e), Vec::new()));
             if text.len() < LONGEST_TEXT {
                 text.extend_from_slice(&line[at + 1..]);
                 text.push(b'\n');
@@ -209,6 +250,14 @@ mod tests {
 
     fn state(size: u64) -> PathState {
         PathState { kind: PathKind::File, size, ..PathState::default() }
+    }
+
+    #[test]
+    fn a_text_that_two_hosts_have_is_in_memory_once_and_another_one_stays_what_it_is() {
+        let known = KnownTexts::default();
+        let [one, two, other] = ["same", "same", "other"].map(|text| known.share(text.into()));
+        assert!(Arc::ptr_eq(&one, &two));
+        assert_eq!((&*two, &*other), ("same", "other"));
     }
 
     #[test]

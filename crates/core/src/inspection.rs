@@ -3,7 +3,6 @@
 use crate::content::Sha256Hex;
 use crate::lease::{Lease, Origin};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The target's answer to `inspect`.
@@ -109,31 +108,14 @@ pub struct RevertPath {
     pub conflict: bool,
 }
 
-/// Texts that several hosts have: hosts of a fleet are alike, and their diffs are what a plan takes memory for.
-pub type KnownTexts = HashSet<Arc<str>>;
-
 impl Inspection {
-    /// Has every text in memory once, however many hosts have it. By the text itself: a hash is only what a host says.
-    pub fn share_texts(&mut self, known: &mut KnownTexts) {
-        for text in self.texts().flatten() {
-            match known.get(text) {
-                Some(same) => *text = same.clone(),
-                None => _ = known.insert(text.clone()),
-            }
-        }
-    }
-
     /// Forgets the texts: nobody asks for them once the plan has been agreed to.
     pub fn forget_texts(&mut self) {
-        self.texts().for_each(|text| *text = None);
-    }
-
-    fn texts(&mut self) -> impl Iterator<Item = &mut Option<Arc<str>>> {
-        let differ = self.changes.iter_mut().filter_map(|change| match change {
-            ChangeInspection::Files { differ, .. } => Some(differ),
-            _ => None,
-        });
-        differ.flatten().map(|found| &mut found.text)
+        for change in &mut self.changes {
+            if let ChangeInspection::Files { differ, .. } = change {
+                differ.iter_mut().for_each(|found| found.text = None);
+            }
+        }
     }
 }
 
@@ -217,27 +199,4 @@ pub struct Pending {
     /// Seconds until it may be taken over, when nothing is armed and its session does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_in: Option<u64>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Inspection {
-        let differs = PathDiffers { entry: 0, now: PathState::default(), text: Some(text.into()) };
-        let changes = vec![ChangeInspection::Files { differ: vec![differs], delete: Vec::new() }];
-        Inspection { changes, ..Inspection::default() }
-    }
-
-    #[test]
-    fn a_text_that_two_hosts_have_is_in_memory_once_and_another_one_stays_what_it_is() {
-        let mut known = KnownTexts::new();
-        let mut hosts = [found("same"), found("same"), found("other")];
-        hosts.iter_mut().for_each(|host| host.share_texts(&mut known));
-        let [one, two, other] = hosts.each_mut().map(|host| host.texts().next().unwrap().clone().unwrap());
-        assert!(Arc::ptr_eq(&one, &two));
-        assert_eq!((&*two, &*other), ("same", "other"));
-        hosts[0].forget_texts();
-        assert!(hosts[0].texts().all(|text| text.is_none()));
-    }
 }

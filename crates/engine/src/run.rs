@@ -246,7 +246,7 @@ impl Run {
     fn begin_record(&mut self) -> io::Result<()> {
         // The plan has been shown.
         self.tasks.iter_mut().for_each(HostTask::forget_texts);
-        self.shared.known_texts().clear();
+        self.shared.known_texts.clear();
         let run = self.shared.spec.run.clone();
         let mut first = vec![Entry::Run(self.header.clone())];
         first.extend(self.tasks.iter().filter_map(|task| {

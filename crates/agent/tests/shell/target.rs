@@ -273,7 +273,6 @@ impl<'a> Connection<'a> {
                 inspected.hear(line);
             }
         }
-        inspected.settle();
         (inspected, answers)
     }
 

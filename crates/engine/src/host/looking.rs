@@ -8,7 +8,7 @@ use crate::rollout::slots::Class;
 use crate::talk::{Ending, Talk};
 use crate::verdict::Verdict;
 use snapback_agent::answer::Answer;
-use snapback_agent::inspect::Inspected;
+use snapback_agent::inspect::{Inspected, KnownTexts};
 use snapback_agent::payload;
 use snapback_core::change::ChangeKind;
 use snapback_core::event::EventKind;
@@ -78,7 +78,7 @@ impl HostTask {
     }
 
     async fn inspect_over(&mut self, session: &dyn Session, install: bool) -> (Ending, Heard) {
-        let mut heard = Heard::of(&self.job);
+        let mut heard = Heard::of(&self.job, self.shared.known_texts.clone());
         let lease = if self.rides { LEASE } else { Duration::ZERO };
         let (spec, contents) = (&self.spec, &self.shared.contents);
         let parts = match payload::for_inspect_and_lease(spec, &self.job, contents, (install, lease)) {
@@ -92,8 +92,6 @@ impl HostTask {
     }
 
     fn judge_inspection(&mut self, mut heard: Heard) {
-        heard.inspected.settle();
-        heard.inspected.inspection.share_texts(&mut self.shared.known_texts());
         heard.inspected.inspection.pending = heard.pending;
         heard.inspected.inspection.lease = heard.lease.filter(|_| !heard.leased);
         self.inspected = heard.inspected;
@@ -207,8 +205,9 @@ struct Heard {
 }
 
 impl Heard {
-    fn of(job: &HostJob) -> Self {
-        Self { inspected: Inspected::new(job), refusal: None, pending: None, lease: None, leased: false }
+    fn of(job: &HostJob, known: KnownTexts) -> Self {
+        let inspected = Inspected::new(job).sharing(known);
+        Self { inspected, refusal: None, pending: None, lease: None, leased: false }
     }
 
     fn hear(&mut self, answer: Answer) {

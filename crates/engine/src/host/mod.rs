@@ -29,12 +29,12 @@ use crate::stream::Events;
 use crate::talk::random_hex;
 use crate::verdict::Verdict;
 use despite::Red;
-use snapback_agent::inspect::Inspected;
+use snapback_agent::inspect::{Inspected, KnownTexts};
 use snapback_agent::sha256_hex;
 use snapback_core::check::Where;
 use snapback_core::content::Contents;
 use snapback_core::event::EventKind;
-use snapback_core::inspection::{Inspection, KnownTexts, Pending};
+use snapback_core::inspection::{Inspection, Pending};
 use snapback_core::job::{HostJob, RunSpec};
 use snapback_core::lease::Holder;
 use snapback_core::lifecycle::{Input, State, step};
@@ -46,7 +46,7 @@ use snapback_core::way::Way;
 use snapback_transport::{Connector, Session};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) spec: Arc<RunSpec>,
     pub(crate) contents: Contents,
     /// What hosts have now, for the plan's diffs.
-    pub(crate) known_texts: Mutex<KnownTexts>,
+    pub(crate) known_texts: KnownTexts,
     pub(crate) dir: PathBuf,
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) events: Events,
@@ -76,12 +76,6 @@ pub(crate) struct Shared {
     pub(crate) undo_spec: Arc<RunSpec>,
     /// How many hosts are undone so at once.
     pub(crate) undo_slots: Semaphore,
-}
-
-impl Shared {
-    pub(crate) fn known_texts(&self) -> MutexGuard<'_, KnownTexts> {
-        self.known_texts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What a host's transaction is for.
