@@ -67,7 +67,7 @@ impl RunRecord {
         Before {
             failed: self.header.before.failed + failed.count(),
             broke: self.header.before.broke.clone().or_else(|| self.breaker()),
-            baking: self.interrupted_bake(),
+            baking: self.owed_bake(left, &confirmed),
             confirmed,
         }
     }
@@ -147,11 +147,18 @@ impl RunRecord {
         own.and_then(|at| self.header.course.batch_of(at)).or_else(|| Some(earlier()?.batch))
     }
 
-    fn interrupted_bake(&self) -> Option<usize> {
+    /// The batch that has to be baked: its bake was interrupted, or all its hosts had come to their end and it was not
+    /// begun yet.
+    fn owed_bake(&self, left: &[HostName], confirmed: &[Earlier]) -> Option<usize> {
+        let has_changed = |batch: usize| confirmed.iter().any(|earlier| earlier.batch == batch);
+        let is_left = |batch: usize| left.iter().any(|host| self.batch_of(host) == Some(batch));
+        let is_baked = !self.header.course.bake.is_zero();
         let last = self.events.iter().rev().find_map(|event| match event.kind {
             EventKind::BakeStarted { batch, .. } => Some(Some(batch)),
-            EventKind::BatchStarted { .. }
-            | EventKind::GateReached { .. }
+            EventKind::BatchStarted { batch, .. } => {
+                Some(Some(batch).filter(|batch| is_baked && has_changed(*batch) && !is_left(*batch)))
+            }
+            EventKind::GateReached { .. }
             | EventKind::RolloutEnded { .. }
             | EventKind::RunFinished { .. } => Some(None),
             _ => None,

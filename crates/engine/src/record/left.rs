@@ -1,10 +1,10 @@
 //! What a run has left: which hosts, in which batches, and which batches that were to be confirmed as one are not.
 
 use super::{Promise, RunRecord};
-use snapback_core::event::EventKind;
+use snapback_core::event::{Event, EventKind};
 use snapback_core::host::HostName;
 use snapback_core::outcome::HostResult;
-use snapback_core::rollout::{Batch, ConfirmScope, Course};
+use snapback_core::rollout::{Batch, BatchKind, ConfirmScope, Course, Ending};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A batch that was to be confirmed as one and was not, or of which that isn't known.
@@ -126,8 +126,28 @@ impl RunRecord {
             hosts.sort_unstable();
             Batch { hosts, with: self.confirmed_in(batch, settled), ..batch.clone() }
         });
-        let batches = rest.filter(|batch| !batch.hosts.is_empty()).collect();
-        Course { batches, begins_at_gate: self.is_at_gate(), stop_after: None, ..recorded.clone() }
+        let batches: Vec<Batch> = rest.filter(|batch| !batch.hosts.is_empty()).collect();
+        let begins_at_gate = self.begins_at_gate(&batches, settled);
+        Course { batches, begins_at_gate, stop_after: None, ..recorded.clone() }
+    }
+
+    /// Returns whether somebody must promote the run before it goes on with the rest: its canary has changed something and
+    /// is done, and nothing behind it was begun. By the batches and not by the event that tells of the gate: who was
+    /// killed before it, or while the canary baked, was promoted by nobody.
+    fn begins_at_gate(&self, rest: &[Batch], settled: &[HostName]) -> bool {
+        let recorded = &self.header.course;
+        let is_behind = |event: &Event| matches!(event.kind, EventKind::BatchStarted { kind, .. } if kind != BatchKind::Canary);
+        // Whoever goes on with what was ended by wish has decided it.
+        let is_over = self.events.iter().any(is_behind) || self.ending() == Some(Ending::AsAsked);
+        let is_due = recorded.begins_at_gate || recorded.gate && self.has_changed_its_canary(settled);
+        is_due && !is_over && rest.iter().all(|batch| batch.kind != BatchKind::Canary)
+    }
+
+    fn has_changed_its_canary(&self, settled: &[HostName]) -> bool {
+        let results = self.results();
+        let canary = self.header.course.batches.iter().filter(|batch| batch.kind == BatchKind::Canary);
+        let hosts = canary.flat_map(|batch| &batch.hosts).filter_map(|at| self.header.hosts.get(*at));
+        hosts.into_iter().any(|host| is_confirmed(&results, settled, host))
     }
 
     /// The hosts of a batch that is confirmed as one that are confirmed already.
@@ -136,9 +156,12 @@ impl RunRecord {
             return Vec::new();
         }
         let results = self.results();
-        let is_confirmed =
-            |host: &&HostName| results.get(*host) == Some(&HostResult::Confirmed) || settled.contains(*host);
-        let own = batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at)).filter(is_confirmed);
-        own.chain(&batch.with).cloned().collect()
+        let own = batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at));
+        let confirmed = own.filter(|host| is_confirmed(&results, settled, host));
+        confirmed.chain(&batch.with).cloned().collect()
     }
+}
+
+fn is_confirmed(results: &BTreeMap<HostName, HostResult>, settled: &[HostName], host: &HostName) -> bool {
+    results.get(host) == Some(&HostResult::Confirmed) || settled.contains(host)
 }

@@ -165,16 +165,15 @@ impl RunRecord {
         }
     }
 
-    /// Returns whether the run came to its gate and not behind it.
-    #[must_use]
-    pub fn is_at_gate(&self) -> bool {
+    /// Returns whether the run waits at its gate, as far as it has told.
+    fn is_at_gate(&self) -> bool {
         let stage = self.events.iter().rev().find(|event| {
             matches!(event.kind, EventKind::BatchStarted { .. } | EventKind::GateReached { .. })
         });
         stage.is_some_and(|event| matches!(event.kind, EventKind::GateReached { .. }))
     }
 
-    fn ending(&self) -> Option<Ending> {
+    pub(super) fn ending(&self) -> Option<Ending> {
         self.events.iter().rev().find_map(|event| match event.kind {
             EventKind::RolloutEnded { ending, .. } => Some(ending),
             _ => None,

@@ -1,6 +1,6 @@
 //! Staged runs, one rule at a time.
 
-use crate::theatre::{RUN, Ran, Theatre, WINDOW, name};
+use crate::theatre::{Kill, RUN, Ran, Theatre, WINDOW, name};
 use snapback_core::event::EventKind;
 use snapback_core::outcome::{ExitCode, HostResult};
 use snapback_core::rollout::{Course, Ending, RollbackScope, Share, StopAfter, Unreachable};
@@ -111,6 +111,32 @@ fn stopping_after_the_canary_is_good_and_the_next_run_goes_on() {
         (ExitCode::Good, Some(Ending::Complete), 4),
         "no gate either"
     );
+}
+
+/// Wherever it was killed between the canary's confirmation and the promotion.
+#[test]
+fn no_crash_of_the_controller_opens_the_gate() {
+    let after = |secs| Kill::After(Duration::from_secs(secs));
+    for (kill, lost) in [(Kill::Confirmed(1), 1), (Kill::Confirmed(1), 0), (after(100), 0), (after(500), 0)] {
+        let mut theatre = Theatre::new(works(5)).staged(1, &[], 0);
+        theatre.checked = true;
+        theatre.course.bake = Duration::from_secs(300);
+        theatre.course.gate = true;
+        theatre.course.gate_timeout = Duration::from_secs(600);
+        let ran = theatre.play_and_resume(kill, lost);
+        let (ending, begun) = (ran.ending(), begun(&ran));
+        assert_eq!((ending, begun), (Some(Ending::GateTimedOut), 1), "{kill:?} {lost}");
+    }
+}
+
+#[test]
+fn who_was_killed_before_the_bake_bakes_when_going_on() {
+    let mut theatre = Theatre::new(works(4)).staged(1, &[], 0);
+    theatre.checked = true;
+    theatre.course.bake = Duration::from_secs(300);
+    let ran = theatre.play_and_resume(Kill::Confirmed(1), 1);
+    assert_eq!((ran.code, begun(&ran)), (ExitCode::Good, 4));
+    assert!(ran.took >= Duration::from_secs(300), "{:?}", ran.took);
 }
 
 #[test]
