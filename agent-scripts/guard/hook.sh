@@ -89,7 +89,12 @@ remove_hook() {
 # shellcheck disable=SC2016 # it expands there, not here
 HOOK_SCRIPT='#!/bin/sh
 state=${0%/*}
-[ -f "$state/current" ] && read -r id <"$state/current" || exit 0
+[ -f "$state/current" ] || exit 0
+read -r id <"$state/current" || id=
+# Where the lock can not be read whole it is the one that is armed and not over.
+[ -n "$id" ] || for tx in "$state"/tx/*/; do
+	[ ! -s "${tx}armed" ] || [ -f "${tx}done" ] || { id=${tx%/} && id=${id##*/}; }
+done
 case $id in "" | */* | .*) exit 0 ;; esac
 [ -f "$state/tx/$id/agent.sh" ] || exit 0
 how=${2:-}

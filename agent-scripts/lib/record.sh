@@ -160,10 +160,23 @@ open_tx() {
 	[ -d "$TX" ] && read_spec "$TX/job/spec"
 }
 
-# Sets CURRENT to the id that holds the host's lock.
+# Sets CURRENT to the id that holds the host's lock. Where the lock can't be read whole, it is the one that is open.
 read_current() {
 	CURRENT=
 	[ -f "$STATE_DIR/current" ] && ! [ -L "$STATE_DIR/current" ] || return 1
-	IFS= read -r CURRENT <"$STATE_DIR/current" || return 1
-	[ -n "$CURRENT" ]
+	if IFS= read -r CURRENT <"$STATE_DIR/current" && [ -n "$CURRENT" ]; then return 0; fi
+	find_open
+}
+
+# Sets CURRENT to the transaction that isn't over: armed, or its session lives.
+find_open() {
+	CURRENT=
+	for fo_dir in "$STATE_DIR"/tx/*/; do
+		[ ! -f "${fo_dir}done" ] || continue
+		if [ -s "${fo_dir}armed" ] || [ -f "${fo_dir}go" ] || is_alive "${fo_dir}holder"; then
+			CURRENT=${fo_dir%/} && CURRENT=${CURRENT##*/}
+			return 0
+		fi
+	done
+	return 1
 }

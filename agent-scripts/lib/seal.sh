@@ -31,11 +31,13 @@ check_seal() {
 	return 1
 }
 
-# A change's mark that is gone is made again from the journal: what was begun must be undone.
+# A change's mark that is gone, or is no file any more, is made again from the journal: what was begun must be undone.
 mend_started() {
 	ms_n=0
 	while [ "$ms_n" -lt "$SPEC_changes" ]; do
-		[ -e "$TX/started.$ms_n" ] || ! grep -q "^change_started n=$ms_n " "$TX/journal" 2>/dev/null || true >"$TX/started.$ms_n"
+		if ! [ -f "$TX/started.$ms_n" ] || [ -L "$TX/started.$ms_n" ]; then
+			! grep -q "^change_started n=$ms_n " "$TX/journal" 2>/dev/null || note "started.$ms_n"
+		fi
 		ms_n=$((ms_n + 1))
 	done
 }

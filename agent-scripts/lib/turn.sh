@@ -140,7 +140,7 @@ finish() {
 
 release() {
 	panic_disarm
-	if read_current && [ "$CURRENT" = "$ID" ]; then
+	if { read_current && [ "$CURRENT" = "$ID" ]; } || [ "$STATE_DIR/current" -ef "$TX/lock" ]; then
 		# Not made durable: a lock that comes back after a power cut finds `done` and goes again.
 		rm -f "$STATE_DIR/current"
 	fi

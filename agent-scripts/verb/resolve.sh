@@ -38,7 +38,12 @@ resolve() {
 # Whether nothing is armed, nor can be any more by a session that has just died: so its life is looked at before the
 # mark is looked for a last time.
 is_unarmed() {
-	! read_mark armed && { is_alive "$TX/holder" || ! read_mark armed; }
+	! was_armed && { is_alive "$TX/holder" || ! was_armed; }
+}
+
+# The mark alone could have been taken away: what follows it is as good a witness.
+was_armed() {
+	read_mark armed || [ -f "$TX/go" ] || [ -s "$TX/supervisor" ]
 }
 
 # Discards what a session that died has left, and ends the baseline checks it may have been asking.
@@ -50,10 +55,8 @@ discard_dead() {
 # What every controller's visit does first.
 contact() {
 	if ! read_current; then
-		# A lock that a power cut left empty is older than any arming, which would have made it durable.
-		if [ -f "$STATE_DIR/current" ] && ! [ -L "$STATE_DIR/current" ] && ! [ -s "$STATE_DIR/current" ]; then
-			rm -f "$STATE_DIR/current"
-		fi
+		# A lock that a power cut left torn is older than any arming, which would have made it durable; and nothing is open.
+		if [ -f "$STATE_DIR/current" ] && ! [ -L "$STATE_DIR/current" ]; then rm -f "$STATE_DIR/current"; fi
 		return 0
 	fi
 	(
@@ -61,7 +64,7 @@ contact() {
 		INBOX=''
 		if ! open_tx "$CURRENT"; then
 			# A power cut while the record was being written: all is durable before anything is armed.
-			[ -d "$TX" ] && ! read_mark armed && ! is_alive "$TX/holder" && rm -f "$STATE_DIR/current"
+			[ -d "$TX" ] && ! was_armed && ! is_alive "$TX/holder" && rm -f "$STATE_DIR/current"
 			exit 0
 		fi
 		resolve contact
@@ -151,7 +154,7 @@ verb_boot() {
 	# systemctl isolate can start us in the boot that armed: then the supervisor lives, and that is all we need to see.
 	read_decision
 	if [ -z "$DECISION" ]; then
-		if ! read_mark armed; then
+		if ! was_armed; then
 			is_alive "$TX/holder" || discard_dead
 			exit 0
 		fi

@@ -20,7 +20,7 @@ verb_rollback() {
 		tell end
 		return
 	fi
-	if ! read_mark 'done' && ! read_mark armed; then end_holder; fi
+	if ! read_mark 'done' && ! was_armed; then end_holder; fi
 	# It may have armed with its last breath.
 	if ! read_mark 'done' && is_unarmed; then
 		discard_dead

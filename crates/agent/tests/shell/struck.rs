@@ -109,6 +109,45 @@ fn what_lies_in_place_of_a_mark_holds_up_no_undo_and_leads_nowhere() {
     });
 }
 
+/// The lock is a link to a file of the record: what empties or tears the one does the same to the other.
+#[test]
+fn a_lock_that_can_not_be_read_is_held_by_whoever_is_open() {
+    everywhere(|t| {
+        for torn in ["", "01TE"] {
+            let work = Work::new().files(files(t)).window(60);
+            let begun = t.begin(&work);
+            assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+            fs::write(t.tx(&begun.tx, "lock"), torn).unwrap();
+            let told = format!("{:?}", t.verb(&["status"]).all);
+            assert!(told.contains(&begun.tx), "{torn:?}: {told}");
+            let other = Files::new().file(t.dest("app/b"), "b", 0o644);
+            let second = t.begin(&Work::new().files(other));
+            assert_eq!(second.answers.whole().refused(), Some("locked"), "{:#?}", second.answers);
+            assert!(t.connect().confirm(&begun).whole().is_confirmed());
+            t.settle();
+            assert!(!t.state().join("current").exists(), "{torn:?}: nothing is open any more");
+            assert_eq!(t.read("app/a").as_deref(), Some("new"));
+        }
+    });
+}
+
+/// What follows the arming says that it was: nobody takes what is applied for what was never begun.
+#[test]
+fn an_armed_host_whose_mark_is_gone_is_undone_and_not_discarded() {
+    everywhere(|t| {
+        let work = Work::new().files(files(t)).window(60);
+        let before = look(t, "app");
+        let begun = t.begin(&work);
+        assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
+        fs::remove_file(t.tx(&begun.tx, "armed")).unwrap();
+        t.verb(&["status"]).whole();
+        let end = t.verb(&["rollback", &begun.tx]);
+        assert!(end.whole().rolled_back().is_some(), "{end:#?}");
+        assert_same(&before, &look(t, "app"));
+        t.settle();
+    });
+}
+
 /// An undo goes by what was written when the guard was armed. Where that is no longer so it may miss something, and must
 /// not take that for done.
 #[test]
@@ -120,6 +159,7 @@ fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_cal
         let before = look(t, "app");
         for (name, is_mended) in [
             ("started.0", true),
+            ("started.1", true),
             ("seal", false),
             ("job/spec", false),
             ("job/c/0/before", false),
@@ -134,7 +174,10 @@ fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_cal
             assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
             let file = t.tx(&begun.tx, name);
             if is_mended || name == "seal" {
-                fs::remove_file(&file).unwrap()
+                fs::remove_file(&file).unwrap();
+                if name == "started.1" {
+                    symlink("/nowhere/at/all", &file).unwrap();
+                }
             } else {
                 fs::write(&file, "").unwrap()
             }
