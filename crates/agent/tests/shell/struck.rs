@@ -157,14 +157,20 @@ fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_cal
         step.rollback = Some(inline("true"));
         let work = Work::new().files(files(t)).script(step).window(60);
         let before = look(t, "app");
-        for (name, is_mended) in [
-            ("started.0", true),
-            ("started.1", true),
-            ("seal", false),
-            ("job/spec", false),
-            ("job/c/0/before", false),
-            ("job/c/0/paths", false),
-            ("job/c/1/cmd.rollback.sh", false),
+        let remove: Forge = &|file| fs::remove_file(file).unwrap();
+        let empty: Forge = &|file| fs::write(file, "").unwrap();
+        let link: Forge = &|file| {
+            fs::remove_file(file).unwrap();
+            symlink("/nowhere/at/all", file).unwrap();
+        };
+        for (name, forge, is_mended) in [
+            ("started.0", remove, true),
+            ("started.0", link, true),
+            ("seal", remove, false),
+            ("job/spec", empty, false),
+            ("job/c/0/before", empty, false),
+            ("job/c/0/paths", empty, false),
+            ("job/c/1/cmd.rollback.sh", empty, false),
         ] {
             // The sums are not the shell's.
             if t.shell != "dash" && name.starts_with("job/c") {
@@ -172,15 +178,7 @@ fn a_record_that_is_not_what_was_armed_is_undone_as_far_as_it_goes_and_never_cal
             }
             let begun = t.begin(&work);
             assert!(begun.answers.whole().is_ready(), "{:#?}", begun.answers);
-            let file = t.tx(&begun.tx, name);
-            if is_mended || name == "seal" {
-                fs::remove_file(&file).unwrap();
-                if name == "started.1" {
-                    symlink("/nowhere/at/all", &file).unwrap();
-                }
-            } else {
-                fs::write(&file, "").unwrap()
-            }
+            forge(&t.tx(&begun.tx, name));
             let end = t.verb(&["rollback", &begun.tx]);
             if is_mended {
                 assert!(end.whole().rolled_back().is_some(), "{name}: {end:#?}");
