@@ -22,6 +22,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+/// How the guard begins to say that the window ended (`agent-scripts/verb/supervise.sh`).
+const UNCONFIRMED: &str = "not confirmed within ";
+
 /// What is heard while a host is followed.
 pub(super) enum Heard {
     /// The agent said something.
@@ -111,19 +114,19 @@ impl HostTask {
     }
 
     fn overdue(&mut self) {
-        if self.state == State::TargetReady {
-            let why = if self.person_is_next {
-                "nobody said yes within the confirm window"
-            } else {
-                "the local checks had not ended when the confirm window did"
-            };
-            self.verdict.because(why);
-        }
-        if self.state == State::Passed {
-            self.verdict
-                .because("the others of its batch had not passed when it could not stay armed any longer");
-        }
+        self.because_too_late();
         self.hear(Input::DeadlinePassed);
+    }
+
+    /// What was still waited for when the window ended.
+    fn because_too_late(&mut self) {
+        let why = match self.state {
+            State::TargetReady if self.person_is_next => "nobody said yes within the confirm window",
+            State::TargetReady => "the local checks had not ended when the confirm window did",
+            State::Passed => "the others of its batch had not passed when it could not stay armed any longer",
+            _ => return,
+        };
+        self.verdict.because(why);
     }
 
     /// Sends `begin` over the open session, which ends with it. Returns whether it is under way.
@@ -395,6 +398,10 @@ impl HostTask {
             }
             Entry::Ready { .. } => self.hear(Input::TargetReady),
             Entry::RollingBack { cause } => {
+                // The host's clock may be a moment ahead of ours; what it can't know is what we waited for.
+                if cause.starts_with(UNCONFIRMED) {
+                    self.because_too_late();
+                }
                 self.verdict.because(&cause);
                 self.hear(Input::TargetRollingBack);
             }

@@ -160,3 +160,19 @@ async fn a_host_that_undoes_itself_while_local_checks_run_is_told_at_once() {
     // After an undo the checks are asked once more, briefly; the one that was under way would have taken forty.
     assert!(began.elapsed() < Duration::from_secs(20), "it was told after {:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_host_whose_clock_is_a_moment_ahead_does_not_hide_that_local_checks_had_not_ended() {
+    let stage = Stage::new().slow_local_check(Duration::from_secs(40));
+    stage.host(inspect(true));
+    let cause = "not confirmed within 3 s after apply";
+    stage.host(
+        ready_and_on()
+            .out(&format!("@snapback:{{nonce}} j 5 rolling_back -- {cause}"))
+            .out(&format!("@snapback:{{nonce}} j 6 rolled_back late_ms=0 -- {cause}"))
+            .out("@snapback:{nonce} end"),
+    );
+    let run = stage.run().await;
+    assert_eq!(run.result(), HostResult::RolledBack);
+    assert_eq!(run.ending().0, "the local checks had not ended when the confirm window did");
+}
