@@ -166,9 +166,9 @@ async fn a_host_whose_clock_is_a_moment_ahead_does_not_hide_that_local_checks_ha
     let stage = Stage::new().slow_local_check(Duration::from_secs(40));
     stage.host(inspect(true));
     let cause = "not confirmed within 3 s after apply";
+    stage.host(ready_and_on().out(&format!("@snapback:{{nonce}} j 5 rolling_back -- {cause}")).lost());
     stage.host(
-        ready_and_on()
-            .out(&format!("@snapback:{{nonce}} j 5 rolling_back -- {cause}"))
+        follow()
             .out(&format!("@snapback:{{nonce}} j 6 rolled_back late_ms=0 -- {cause}"))
             .out("@snapback:{nonce} end"),
     );
