@@ -112,9 +112,13 @@ fn has_failed(stage: &Stage, begun: &Begun) -> bool {
 /// What was promised of this transaction.
 fn look(stage: &Stage, begun: &Begun, past: &Past<'_>, tampered: bool) -> Vec<String> {
     let mut wrong = Vec::new();
-    let (held, done) = (stage.versions(), done(stage, begun));
+    let (held, mut done) = (stage.versions(), done(stage, begun));
     let only = |version: &str| held == BTreeSet::from([version.to_owned()]);
     let turn = fs::read_to_string(stage.target.tx(&begun.tx, "turn.1")).unwrap_or_default();
+    // Where the last word was taken away once all was over, nobody is left who must say it again: the decision stands.
+    if tampered && done.is_empty() && turn.starts_with("confirm ") {
+        "confirmed".clone_into(&mut done);
+    }
     let told_confirmed = past.confirmed.iter().any(|q| q.answers().is_confirmed());
     if told_confirmed && !(only("v2") && done == "confirmed" && turn.starts_with("confirm ")) {
         wrong.push(format!("confirmed was answered, and it is '{done}' by '{turn}', holding {held:?}"));
