@@ -5,6 +5,7 @@
 mod back;
 mod batches;
 mod checks;
+mod clock;
 mod failures;
 mod flood;
 mod fresh;

@@ -44,6 +44,7 @@ pub(crate) const TESTS: &[Need] = &[
     need("ps", "procps", "procps-ng", "procps"),
     need("strace", "strace", "strace", "strace"),
     need("tar", "tar", "tar", "tar"),
+    need("faketime", "faketime", "libfaketime", "libfaketime"),
 ];
 
 /// What the lab needs besides.
