@@ -8,6 +8,7 @@ mod despite;
 mod following;
 mod going_back;
 mod healing;
+mod journal;
 mod leasing;
 mod lines;
 mod local;
