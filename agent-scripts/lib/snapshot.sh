@@ -106,16 +106,24 @@ attribute_tar() {
 		"$@" 2>/dev/null
 }
 
-# Links what is wanted; what is big and can't be linked (it is on another file system) is copied after all.
+# Links what is wanted, from within the directory that it lies in: by its whole path somebody could lead us to another
+# file, which a link would leave a mark on. What is big and can't be linked (it is on another file system) is copied after all.
 link_files() {
 	true >"$1/linked"
 	true >"$1/link.big"
 	[ ! -s "$1/want.links" ] || cat "$1/want.links" >>"$1/want"
 	[ -s "$1/want" ] || return 0
+	lk_in=- lk_entered=
 	while IFS=/ read -r lk_size lk_path; do
+		lk_up=/$lk_path
+		lk_up=${lk_up%/*}
+		if [ "$lk_up" != "$lk_in" ]; then
+			lk_in=$lk_up
+			enter "$lk_up" && lk_entered=1 || lk_entered=
+		fi
 		real "/$lk_path"
 		[ -d "$1/link${REAL%/*}" ] || mkdir -p "$1/link${REAL%/*}" || return 1
-		if ! [ -d "$1/link$REAL" ] && ln "$REAL" "$1/link$REAL" 2>/dev/null; then
+		if [ -n "$lk_entered" ] && ! [ -d "$1/link$REAL" ] && ln "./${REAL##*/}" "$1/link$REAL" 2>/dev/null; then
 			put "/$lk_path" >&3
 			[ "$lk_size" != big ] || put "$1/link/$lk_path" >&4
 		else
@@ -125,6 +133,7 @@ link_files() {
 			esac
 		fi
 	done <"$1/want" 3>"$1/linked" 4>"$1/link.big" 5>>"$1/files"
+	cd / || return 1
 	LC_ALL=C sort -o "$1/linked" "$1/linked"
 	are_links_ours "$1" || return 1
 	[ -s "$1/link.big" ] || return 0
