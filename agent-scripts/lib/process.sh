@@ -118,22 +118,32 @@ wait_for() {
 # Kills a process and all that descend from it: for what is in no process group of its own. They are stopped first, so
 # that none has another child meanwhile.
 kill_tree() {
-	ktr_all=" $1 " ktr_grown=1
+	walk_tree "$1" stop_process
+	# shellcheck disable=SC2086 # numbers, split on purpose
+	kill -KILL $TREE 2>/dev/null
+	return 0
+}
+
+stop_process() {
 	kill -STOP "$1" 2>/dev/null
-	while [ -n "$ktr_grown" ]; do
-		ktr_grown=
-		for ktr_proc in /proc/[0-9]*; do
-			ktr_pid=${ktr_proc#/proc/}
-			case $ktr_all in *" $ktr_pid "*) continue ;; esac
-			read_stat "$ktr_pid" || continue
-			case $ktr_all in *" $STAT_PARENT "*) ;; *) continue ;; esac
-			kill -STOP "$ktr_pid" 2>/dev/null
-			ktr_all="$ktr_all$ktr_pid " ktr_grown=1
+}
+
+# walk_tree PID FUNCTION: calls FUNCTION for a process and for each that descends from it, until no other is found. Sets
+# TREE to all of them.
+walk_tree() {
+	TREE=" $1 " wtr_visit=$2 wtr_grown=1
+	"$wtr_visit" "$1"
+	while [ -n "$wtr_grown" ]; do
+		wtr_grown=
+		for wtr_proc in /proc/[0-9]*; do
+			wtr_pid=${wtr_proc#/proc/}
+			case $TREE in *" $wtr_pid "*) continue ;; esac
+			read_stat "$wtr_pid" || continue
+			case $TREE in *" $STAT_PARENT "*) ;; *) continue ;; esac
+			"$wtr_visit" "$wtr_pid"
+			TREE="$TREE$wtr_pid " wtr_grown=1
 		done
 	done
-	# shellcheck disable=SC2086 # numbers, split on purpose
-	kill -KILL $ktr_all 2>/dev/null
-	return 0
 }
 
 # Sleeps for centiseconds; for whole seconds where sleep knows no fractions.

@@ -16,19 +16,8 @@ draw_lot() {
 
 # Sets PULSE to what a process and all below it have done so far: who they are, and their ticks on a processor.
 take_pulse() {
-	tpu_all=" $1 " PULSE='' tpu_grown=1
-	add_pulse "$1"
-	while [ -n "$tpu_grown" ]; do
-		tpu_grown=
-		for tpu_proc in /proc/[0-9]*; do
-			tpu_pid=${tpu_proc#/proc/}
-			case $tpu_all in *" $tpu_pid "*) continue ;; esac
-			read_stat "$tpu_pid" || continue
-			case $tpu_all in *" $STAT_PARENT "*) ;; *) continue ;; esac
-			add_pulse "$tpu_pid"
-			tpu_all="$tpu_all$tpu_pid " tpu_grown=1
-		done
-	done
+	PULSE=''
+	walk_tree "$1" add_pulse
 }
 
 # Its own ticks and those of children that have ended: fields 14 to 17.

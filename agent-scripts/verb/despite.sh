@@ -39,22 +39,22 @@ tell_red() {
 # read_despite COUNT: so many names, each a line of standard input, into DESPITE.
 read_despite() {
 	DESPITE=
-	case $1 in '' | *[!0-9]* | ????*) give_up "'$1' is no number of checks" ;; esac
+	check_count "$1"
 	rde_left=$1
 	while [ "$rde_left" -gt 0 ] && IFS= read -r rde_name; do
-		DESPITE="$DESPITE
-$rde_name"
+		DESPITE=$DESPITE$NL$rde_name
 		rde_left=$((rde_left - 1))
 	done
 	[ "$rde_left" -le 0 ] || give_up "the names of the checks did not arrive whole"
 }
 
+check_count() {
+	case $1 in '' | *[!0-9]* | ????*) give_up "'$1' is no number of checks" ;; esac
+}
+
 # is_named NAME LINES: whether it is one of them; each has a newline before it.
 is_named() {
-	case "$2
-" in *"
-$1
-"*) return 0 ;; esac
+	case $2$NL in *"$NL$1$NL"*) return 0 ;; esac
 	return 1
 }
 
@@ -68,10 +68,8 @@ weigh_red() {
 			deny red_checks "what is known of a red check can't be read ($wr_file)"
 			return 1
 		fi
-		wr_red="$wr_red
-$RED_NAME"
-		RED_TOLD="$RED_TOLD
-$RED_NAME: $RED_WHY"
+		wr_red=$wr_red$NL$RED_NAME
+		RED_TOLD="$RED_TOLD$NL$RED_NAME: $RED_WHY"
 		is_named "$RED_NAME" "$DESPITE" || wr_left="$wr_left; $RED_NAME ($RED_WHY)"
 	done
 	if [ -n "$wr_left" ]; then
@@ -83,13 +81,10 @@ $RED_NAME: $RED_WHY"
 
 # What is named and isn't red was a mistake, or is green by now: somebody decides about something else than they think.
 weigh_names() {
-	wn_ifs=$IFS IFS='
-'
-	set -f
+	split_on_lines
 	# shellcheck disable=SC2086 # lines, split on purpose
 	set -- $DESPITE
-	set +f
-	IFS=$wn_ifs
+	split_on_words
 	for wn_name do
 		is_named "$wn_name" "$wr_red" && continue
 		wn_red=$(one_line "${wr_red#?}")
@@ -101,7 +96,7 @@ weigh_names() {
 # veto ID COUNT: checks that the controller has found red, a name and a reason each, behind the token on standard input.
 verb_veto() {
 	open_by_token "$1" || return 0
-	case $2 in '' | *[!0-9]* | ????*) give_up "'$2' is no number of checks" ;; esac
+	check_count "$2"
 	read_state
 	case $STATE in
 	armed | applying | applied | ready) ;;

@@ -248,8 +248,8 @@ impl<'a> Archive<'a> {
             Content::Bytes(bytes) if bytes.len() < WORTH_SHARING => self.bytes(path, bytes, mode),
             _ => {
                 // The header alone goes to memory; then the content is named, and its padding follows.
-                let len = &content.len();
-                self.open.append_data(&mut header(*len, mode), path, io::empty())?;
+                let len = content.len();
+                self.open.append_data(&mut header(len, mode), path, io::empty())?;
                 self.flush();
                 self.parts.push(content.clone());
                 let padding = (512 - len % 512) % 512;

@@ -102,8 +102,7 @@ impl RunRecord {
             left.extend(self.torn().into_iter().flat_map(|torn| torn.others));
             let not_done: BTreeSet<HostName> = self.not_done().into_iter().collect();
             for batch in &self.header.course.batches {
-                let hosts: Vec<&HostName> =
-                    batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at)).collect();
+                let hosts: Vec<&HostName> = self.hosts_of(batch).collect();
                 if hosts.iter().any(|host| left.contains(*host)) {
                     left.extend(hosts.into_iter().filter(|host| not_done.contains(*host)).cloned());
                 }
@@ -146,8 +145,11 @@ impl RunRecord {
     fn has_changed_its_canary(&self, settled: &[HostName]) -> bool {
         let results = self.results();
         let canary = self.header.course.batches.iter().filter(|batch| batch.kind == BatchKind::Canary);
-        let hosts = canary.flat_map(|batch| &batch.hosts).filter_map(|at| self.header.hosts.get(*at));
-        hosts.into_iter().any(|host| is_confirmed(&results, settled, host))
+        canary.flat_map(|batch| self.hosts_of(batch)).any(|host| is_confirmed(&results, settled, host))
+    }
+
+    fn hosts_of<'r>(&'r self, batch: &'r Batch) -> impl Iterator<Item = &'r HostName> {
+        batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at))
     }
 
     /// The hosts of a batch that is confirmed as one that are confirmed already.
@@ -156,8 +158,7 @@ impl RunRecord {
             return Vec::new();
         }
         let results = self.results();
-        let own = batch.hosts.iter().filter_map(|at| self.header.hosts.get(*at));
-        let confirmed = own.filter(|host| is_confirmed(&results, settled, host));
+        let confirmed = self.hosts_of(batch).filter(|host| is_confirmed(&results, settled, host));
         confirmed.chain(&batch.with).cloned().collect()
     }
 }
